@@ -2,6 +2,7 @@ import {
   EXTENSION_COMMANDS,
   FIRST_EXTENSION_OP,
   ISP_RESULTS,
+  type IspCommand,
   OP_DEBUG_TEXT,
   SESSION_SECTORS,
   STUB_COMMANDS,
@@ -13,6 +14,11 @@ import { CAPABILITIES } from './payloads.js'
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 const hex = (value: number): string => `0x${value.toString(16).toUpperCase().padStart(2, '0')}u`
 
+function rowArguments(name: string, row: IspCommand): string {
+  const argument = row.lengthIsArgument === true ? '1' : '0'
+  return [snake(name).toLowerCase(), hex(row.op), `${row.data[0]}u`, `${row.data[1]}u`, argument].join(', ')
+}
+
 /** Text of firmware-shim/generated/k210b_isp.h: the stub's ops, results and limits, written from the rows. */
 export function ispHeader(): string {
   const ops = Object.entries({ ...STUB_COMMANDS, ...EXTENSION_COMMANDS })
@@ -23,6 +29,11 @@ export function ispHeader(): string {
     '',
     `#define K210B_ISP_DEBUG_TEXT ${hex(OP_DEBUG_TEXT)}`,
     ...ops.map(([name, row]) => `#define K210B_ISP_${snake(name)} ${hex(row.op)}`),
+    '',
+    '/** X(handler, op, fewest data bytes, most data bytes, length word is an argument) for the dispatch table. */',
+    '#define K210B_ISP_COMMANDS(X) \\',
+    ops.map(([name, row]) => `    X(${rowArguments(name, row)})`).join(' \\\n'),
+    '',
     `#define K210B_ISP_FIRST_EXTENSION ${hex(FIRST_EXTENSION_OP)}`,
     '',
     ...Object.entries(ISP_RESULTS).map(([name, row]) => `#define K210B_ISP_RESULT_${snake(name)} ${hex(row.code)}`),

@@ -1,6 +1,6 @@
 /** Data of the extension commands as rows: field name and kind in wire order, little endian, no padding. */
 
-type Kind = 'u8' | 'u16' | 'u32' | 'rest'
+type Kind = 'u16' | 'u32' | 'rest'
 
 /** One field: its kind and what it means. */
 interface Field {
@@ -15,7 +15,6 @@ export type IspFields<R extends Row> = {
   readonly [K in keyof R]: R[K]['kind'] extends 'rest' ? Uint8Array : number
 }
 
-const u8 = (doc: string) => ({ kind: 'u8', doc }) as const
 const u16 = (doc: string) => ({ kind: 'u16', doc }) as const
 const u32 = (doc: string) => ({ kind: 'u32', doc }) as const
 const rest = (doc: string) => ({ kind: 'rest', doc }) as const
@@ -61,7 +60,7 @@ export const WRITE_STATUS_FIELDS = {
 /** Bits of `info`'s capabilities. */
 export const CAPABILITIES = { hashes: 1, windowedWrite: 2, read: 4, ramExecute: 8 } as const
 
-const BYTES: Readonly<Record<Kind, number>> = { u8: 1, u16: 2, u32: 4, rest: 0 }
+const BYTES: Readonly<Record<Kind, number>> = { u16: 2, u32: 4, rest: 0 }
 
 /** Bytes of a row without its last variable field. */
 export function fixedBytes(row: Row): number {
