@@ -61,7 +61,13 @@ export class JobManager {
         ...(row.result === null ? {} : { result: JSON.parse(row.result) }),
         ...(died ? { error: restartError } : row.error === null ? {} : { error: JSON.parse(row.error) }),
       }
-      this.entries.set(job.id, { job, createdMs: row.createdMs, abort: new AbortController(), finished: Promise.resolve(), stageStartedMs: 0 })
+      this.entries.set(job.id, {
+        job,
+        createdMs: row.createdMs,
+        abort: new AbortController(),
+        finished: Promise.resolve(),
+        stageStartedMs: 0,
+      })
       if (died) this.save(job.id)
     }
   }
@@ -90,7 +96,8 @@ export class JobManager {
   /** Asks the work to stop; its job ends as `cancelled` as soon as it does. */
   cancel(id: string): Job {
     const entry = this.entry(id)
-    if (!isFinal(entry.job)) entry.abort.abort(new BridgeError('CANCELLED', { what: 'the job was cancelled', where: { job: id } }))
+    if (!isFinal(entry.job))
+      entry.abort.abort(new BridgeError('CANCELLED', { what: 'the job was cancelled', where: { job: id } }))
     return entry.job
   }
 
