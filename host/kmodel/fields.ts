@@ -106,10 +106,18 @@ export const repeat = <T>(kind: FieldKind<T>, count: Count, unit: number): Field
   },
 })
 
-/** Reads a body's fields in order. @throws BridgeError `KMODEL_TRUNCATED`, `KMODEL_INVALID` */
-export function readFields<F extends Fields>(fields: F, reader: ByteReader): Payload<F> {
+/**
+ * Reads a body's fields in order.
+ * @param context - values of the file header that kinds look up beside the fields read so far
+ * @throws BridgeError `KMODEL_TRUNCATED`, `KMODEL_INVALID`
+ */
+export function readFields<F extends Fields>(fields: F, reader: ByteReader, context: Values = {}): Payload<F> {
+  const seen: Record<string, unknown> = { ...context }
   const values: Record<string, unknown> = {}
-  for (const [name, kind] of Object.entries(fields)) values[name] = kind.read(reader, values)
+  for (const [name, kind] of Object.entries(fields)) {
+    values[name] = kind.read(reader, seen)
+    seen[name] = values[name]
+  }
   return values as Payload<F> // every field was just read by its own kind
 }
 
