@@ -4,7 +4,7 @@
  */
 import type { PlanarPicture } from '../tensor/tensor.js'
 
-/** Part of a picture in its own pixels; may be fractional, must lie inside the picture. */
+/** Part of a picture in its own pixels; may be fractional. */
 export interface PictureWindow {
   readonly x: number
   readonly y: number
@@ -23,13 +23,13 @@ interface LinearAxis {
 }
 
 /** Half-pixel centres, edge pixels repeated, no antialiasing: two source positions and the weight of the second. */
-function linearAxis(sourceSize: number, size: number): LinearAxis {
+function linearAxis(from: number, length: number, sourceSize: number, size: number): LinearAxis {
   const first = new Int32Array(size)
   const second = new Int32Array(size)
   const weight = new Int32Array(size)
-  const step = sourceSize / size
+  const step = length / size
   for (let i = 0; i < size; i++) {
-    const position = Math.min(Math.max((i + 0.5) * step - 0.5, 0), sourceSize - 1)
+    const position = Math.min(Math.max(from + (i + 0.5) * step - 0.5, 0), sourceSize - 1)
     const left = Math.floor(position)
     first[i] = left
     second[i] = Math.min(left + 1, sourceSize - 1)
@@ -47,11 +47,22 @@ function linearRow(source: Uint8Array, rowOffset: number, axis: LinearAxis, out:
   }
 }
 
-/** Bilinear resize as OpenCV's INTER_LINEAR does it on 8-bit pictures (half-pixel centres, no antialiasing). */
-export function resizeBilinear(picture: PlanarPicture, width: number, height: number): PlanarPicture {
-  if (picture.width === width && picture.height === height) return picture
-  const xs = linearAxis(picture.width, width)
-  const ys = linearAxis(picture.height, height)
+const wholePicture = ({ width, height }: PlanarPicture): PictureWindow => ({ x: 0, y: 0, width, height })
+
+/**
+ * Bilinear resize as OpenCV's INTER_LINEAR does it on 8-bit pictures (half-pixel centres, no antialiasing).
+ * @param window - part to be resized; outside the picture its edge repeats
+ */
+export function resizeBilinear(
+  picture: PlanarPicture,
+  width: number,
+  height: number,
+  window?: PictureWindow,
+): PlanarPicture {
+  if (!window && picture.width === width && picture.height === height) return picture
+  const part = window ?? wholePicture(picture)
+  const xs = linearAxis(part.x, part.width, picture.width, width)
+  const ys = linearAxis(part.y, part.height, picture.height, height)
   const data = new Uint8Array(picture.channels * width * height)
   const upper = new Int32Array(width)
   const lower = new Int32Array(width)
@@ -116,13 +127,13 @@ function areaRows(picture: PlanarPicture, plane: number, left: number, ys: AreaA
 
 /**
  * Cuts a window out of a picture and scales it down by area averaging, as a camera's optics would (antialiased).
- * Where the window is smaller than the target, pixels repeat.
+ * Where the window is smaller than the target, pixels repeat. The window must lie inside the picture.
  */
 export function resizeArea(
   picture: PlanarPicture,
   width: number,
   height: number,
-  window: PictureWindow = { x: 0, y: 0, width: picture.width, height: picture.height },
+  window: PictureWindow = wholePicture(picture),
 ): PlanarPicture {
   const xs = areaAxis(window.x, window.width, picture.width, width)
   const ys = areaAxis(window.y, window.height, picture.height, height)
