@@ -1,6 +1,6 @@
 import { BridgeError } from '../foundation/errors.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
-import { seededRandom } from './random.js'
+import { type Random, seededRandom } from './random.js'
 
 /** Size of the sensor's picture. */
 export const CAMERA_SIZE = { width: 320, height: 240 } as const
@@ -43,7 +43,7 @@ type View = Omit<SceneShot, 'picture'>
 
 /**
  * Pans and zooms over photographs: from each shot to the next one of the same picture in a straight line, else a slow
- * seeded drift and a cut. Brightness trembles by a percent, so every frame differs.
+ * seeded drift and a cut. Hand and light tremble by up to a pixel and a percent, so every frame differs.
  * @throws BridgeError `USAGE` for a scene without shots or with a shot of a picture that is not there
  */
 export function sceneSource(scene: Scene): FrameSource {
@@ -64,8 +64,7 @@ export function sceneSource(scene: Scene): FrameSource {
       const goOn = shots.length > 1 && next.picture === shot.picture && next.mirrored === shot.mirrored
       const target = goOn ? next : drift(shot, seed + step)
       const view = between(shot, target, (index % framesPerShot) / framesPerShot)
-      const tremble = 1 + 0.01 * (seededRandom(seed * 31 + index).next() * 2 - 1)
-      return crop(pictures[shot.picture]!, { ...view, gain: view.gain * tremble })
+      return crop(pictures[shot.picture]!, tremble(view, seededRandom(seed * 31 + index)))
     },
   }
 }
@@ -75,6 +74,17 @@ function drift(shot: SceneShot, seed: number): View {
   const width = shot.width * (0.97 + 0.06 * random.next())
   const x = shot.x + shot.width * 0.06 * (random.next() - 0.5)
   return { ...shot, width, x, y: shot.y + shot.width * 0.04 * (random.next() - 0.5) }
+}
+
+function tremble(view: View, random: Random): View {
+  const pixel = view.width / CAMERA_SIZE.width
+  const swing = () => random.next() * 2 - 1
+  return {
+    ...view,
+    x: view.x + pixel * swing(),
+    y: view.y + pixel * swing(),
+    gain: view.gain * (1 + 0.01 * swing()),
+  }
 }
 
 function between(from: View, to: View, share: number): View {

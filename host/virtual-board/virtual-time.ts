@@ -121,7 +121,6 @@ export class VirtualTime {
     this.pending = undefined
     if (this.sleeping) clearTimeout(this.sleeping.timer)
     this.sleeping = undefined
-    if (this.pace === 'real') this.giveUpLag()
     const untilMs = performance.now() + TURN_MS
     this.hostTouched = false
     for (let count = 1; !this.hostTouched && this.runNext(); count++) {
@@ -130,19 +129,21 @@ export class VirtualTime {
     this.wake()
   }
 
-  private giveUpLag(): void {
-    const next = this.queue.peek()
-    if (!next) return
-    const excessUs = this.wallTargetUs() - next.atUs - CATCH_UP_US
-    if (excessUs <= 0) return
-    this.anchorUs += excessUs
-    this.lagUs += excessUs
+  /** True when the event's time has come; gives up what is too far behind to be made up. */
+  private isDue(atUs: number): boolean {
+    const behindUs = this.wallTargetUs() - atUs
+    const excessUs = behindUs - CATCH_UP_US
+    if (excessUs > 0) {
+      this.anchorUs += excessUs
+      this.lagUs += excessUs
+    }
+    return behindUs >= 0
   }
 
   private runNext(): boolean {
     const next = this.queue.peek()
     if (this.stopped || !next) return false
-    if (this.pace === 'fast' ? this.queue.busyCount === 0 : next.atUs > this.wallTargetUs()) return false
+    if (this.pace === 'fast' ? this.queue.busyCount === 0 : !this.isDue(next.atUs)) return false
     this.queue.take()
     this.currentUs = Math.max(this.currentUs, next.atUs)
     this.inEvent = true
