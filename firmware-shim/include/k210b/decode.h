@@ -38,8 +38,8 @@ enum { K210B_CANDIDATES = 256 };
  * Decodes and suppresses. `boxes` is working memory for `cap` candidates and receives the result.
  * @return number of boxes, best first, at most card->max_boxes; K210B_ERR_RANGE when a map is shorter than its shape
  */
-int k210b_decode(const k210b_card_t *card, const k210b_output_map_t *maps, uint32_t map_count, k210b_box_t *boxes,
-                 uint32_t cap);
+int k210b_decode_boxes(const k210b_card_t *card, const k210b_output_map_t *maps, uint32_t map_count, k210b_box_t *boxes,
+                       uint32_t cap);
 
 /** Parts of the above, each in a file of its own. */
 void k210b_decode_yolov2(const k210b_card_t *card, const k210b_output_map_t *maps, k210b_candidates_t *found);

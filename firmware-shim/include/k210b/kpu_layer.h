@@ -32,6 +32,9 @@ typedef struct k210b_kpu_layer {
  */
 int k210b_kpu_layer_read(k210b_kpu_layer_t *layer, const uint64_t words[12], uint8_t weight_bits);
 
+/** Checks an activation table: shifts above 31 occur nowhere and are undefined in the reference. */
+int k210b_activation_check(const uint8_t table[K210B_ACTIVATION_BYTES]);
+
 /** Bits lo..lo+width-1 of a word. */
 static inline uint32_t k210b_bits(uint64_t word, unsigned lo, unsigned width)
 {

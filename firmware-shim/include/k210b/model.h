@@ -39,11 +39,17 @@ typedef struct k210b_model {
     uint32_t kpu_nodes;
 } k210b_model_t;
 
+struct k210b_run;
+
 /** An operation that this build runs. */
 typedef struct k210b_opcode {
     uint8_t version;            /**< kmodel version */
     uint16_t opcode;
     const char *name;
+    /** Body check at open: 0 or K210B_ERR_*; `bytes` are readable at file offset `body_at`. */
+    int (*check)(const k210b_model_t *m, uint32_t body_at, uint32_t bytes);
+    /** CPU work; NULL for the KPU layer, which run.c drives. */
+    void (*run)(struct k210b_run *run, const uint8_t *body);
 } k210b_opcode_t;
 
 /** All of them; the table ends with version 0. */
@@ -61,6 +67,8 @@ int k210b_model_output(const k210b_model_t *m, uint32_t i, k210b_range_t *range)
 /** Dense bytes of input 0. */
 uint32_t k210b_model_input_bytes(const k210b_model_t *m);
 
+enum { K210B_RUN_READY = 1, K210B_RUN_DONE = 2, K210B_RUN_FAILED = 3 };
+
 /** One run: a state machine that never waits. Plain data, the caller's memory. */
 typedef struct k210b_run {
     const k210b_model_t *model;
@@ -69,7 +77,8 @@ typedef struct k210b_run {
     uint32_t node, body_at;     /**< next node and the file offset of its body */
     uint16_t batch;             /**< KPU layers with batches: the next one */
     uint8_t kpu_busy;
-    uint8_t state;
+    uint8_t state;              /**< K210B_RUN_* */
+    uint8_t cpu_step;           /**< the last step ran a CPU layer */
     uint32_t now_us;            /**< set by k210b_run_clock; differences may wrap */
     uint32_t started_us;        /**< of the KPU layer under way */
     uint32_t kpu_us;            /**< sum over KPU layers, start to seen finished */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/** e^x within 1 ulp or so; 0 below -103.97, largest float above 88.72. */
+/** e^x within about 1 ulp; 0 below -87.3 (no denormals), infinity above 88.72. */
 float k210b_exp(float x);
 /** Natural logarithm of x > 0, relative error below 1e-6; used once a frame for thresholds. */
 float k210b_log(float x);
