@@ -5,8 +5,10 @@ import { greetRom } from './enter.js'
 import { FAMILIES, runLines, type WiringFamily } from './families.js'
 import type { IspSession } from './isp-session.js'
 
-const LISTEN_MS = 200
+const LISTEN_MS = 100
 const GREETINGS = 3
+/** The ROM reads and hashes the image before it gives up: about 4 MiB a second. */
+const ROM_BYTES_PER_MS = 4096
 const FAILURE = /boot failed with exit code\s*-?\d*[^\r\n]*/i
 
 /** Restarts the board from its flash: by the reset lines, or by the stub's reboot command. */
@@ -28,9 +30,11 @@ export async function restart(
 
 /**
  * Finds out whether the firmware runs: the ROM prints a line when it refuses the image, and answers greetings.
+ * @param imageBytes - size of the firmware image, 0 when it is not known
  * @returns undefined when it boots, else what the ROM said
  */
-export async function bootFailure(session: IspSession): Promise<string | undefined> {
+export async function bootFailure(session: IspSession, imageBytes: number): Promise<string | undefined> {
+  await session.sleep(imageBytes / ROM_BYTES_PER_MS)
   for (let attempt = 0; attempt < GREETINGS; attempt++) {
     await session.sleep(LISTEN_MS)
     const printed = FAILURE.exec(session.consoleText)

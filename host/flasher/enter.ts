@@ -27,6 +27,8 @@ export interface EnterOptions {
 }
 
 const GREETING_MS = 500
+/** The ROM answers at once; the first round over the families is quick, later ones leave room for slow bridges. */
+const QUICK_GREETING_MS = 200
 const ROUNDS = 4
 
 /** Greets the boot ROM once; only `C2 E0` counts. */
@@ -71,7 +73,7 @@ async function enterByLines(session: IspSession, options: EnterOptions): Promise
     for (const family of order) {
       await runLines(session.port, FAMILIES[family].enterIsp, options.signal)
       session.flush() // boot text and glitches of the reset
-      if (await greetRom(session)) return { stage: 'rom', family }
+      if (await greetRom(session, round === 0 ? QUICK_GREETING_MS : GREETING_MS)) return { stage: 'rom', family }
     }
   }
   return undefined

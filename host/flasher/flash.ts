@@ -231,9 +231,10 @@ async function bootAndCheck(
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   await restart(session, family, signal)
-  const failure = await bootFailure(session)
+  const firmware = plan.regions.find(({ role }) => role === 'firmware')
+  const failure = await bootFailure(session, firmware?.bytes.length ?? 0)
   if (failure === undefined) return []
-  if (plan.regions.some(({ role }) => role === 'firmware')) throw bootError(session, failure)
+  if (firmware) throw bootError(session, failure)
   return [`the board does not boot: ${failure}`]
 }
 

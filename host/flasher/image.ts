@@ -55,11 +55,13 @@ export function parseFirmware(bytes: Uint8Array): FirmwareImage {
   }
 }
 
-/** True when the bytes begin like an image whose length fits, whatever its hash says. */
+/** True when the bytes are meant as an image: flag and length fit, or the length is right though the flag is damaged. */
 export function looksLikeImage(bytes: Uint8Array): boolean {
-  if (bytes.length < IMAGE_HEADER_BYTES + HASH_BYTES || (bytes[0] !== 0 && bytes[0] !== 1)) return false
+  const around = IMAGE_HEADER_BYTES + HASH_BYTES
+  if (bytes.length <= around) return false
   const length = payloadLength(bytes)
-  return length > 0 && length + IMAGE_HEADER_BYTES + HASH_BYTES <= bytes.length
+  const isFlag = bytes[0] === 0 || bytes[0] === 1
+  return length + around === bytes.length || (isFlag && length > 0 && length + around <= bytes.length)
 }
 
 /** Swaps the bytes of every aligned 4-byte group, for drivers that read the flash in words. isp.md section 3.2. */

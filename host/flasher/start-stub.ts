@@ -60,7 +60,7 @@ export async function startStub(
     where: { port: session.port.url, stubBytes: stub.bytes.length, kind: stub.kind },
     fix:
       stub.kind === 'ours'
-        ? 'Reset the board and flash again; check that the supply can deliver 500 mA.'
+        ? 'The stub that comes along is for the virtual board; on a real board name one with --stub.'
         : 'Check that the --stub file is a K210 flash stub linked for 0x80000000.',
   })
 }
