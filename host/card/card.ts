@@ -41,8 +41,9 @@ export interface SsdHead {
 }
 
 /**
- * SSD with softmax over classes (class 0 = background) and priors at ((x + 0.5) / (inputW / stride), ...), clipped to 0..1.
- * Source: data/models/MANIFEST.md (ULFD).
+ * SSD with softmax over classes (class 0 = background) and priors centred at ((x + 0.5) / mapWidth, (y + 0.5) /
+ * mapHeight), of size minSize / input, clipped to 0..1. The map's own size counts, not the stride: 240 rows at stride 64
+ * make 4 cells of 60. Source: the priors inside the ULFD networks that decode in the graph.
  */
 export interface SsdDecoder extends DetectorThresholds {
   readonly kind: 'ssd'

@@ -14,12 +14,14 @@ interface Prior {
 
 const clipShare = (value: number): number => Math.min(1, Math.max(0, value))
 
-/** Prior of a cell: centre (x + 0.5) / (inputWidth / stride), size minSize / inputWidth, all clipped to 0..1. */
-function prior(head: SsdHead, input: Pick<CardInput, 'width' | 'height'>, index: number, x: number, y: number): Prior {
-  const size = head.minSizes[index]!
+/**
+ * Prior of a cell: the cells divide the input evenly (also where the stride does not divide it: a map of 4 rows at
+ * stride 64 over 240 pixels has cells of 60), sizes are shares of the input; all clipped to 0..1.
+ */
+function prior(size: number, input: SsdInput, map: OutputMap, x: number, y: number): Prior {
   return {
-    cx: clipShare(((x + 0.5) * head.stride) / input.width),
-    cy: clipShare(((y + 0.5) * head.stride) / input.height),
+    cx: clipShare((x + 0.5) / map.width),
+    cy: clipShare((y + 0.5) / map.height),
     width: clipShare(size / input.width),
     height: clipShare(size / input.height),
   }
@@ -60,7 +62,7 @@ function decodeHead(decoder: SsdDecoder, head: SsdHead, input: SsdInput, scores:
       const { label, score } = bestClass(decoder, scores, priorIndex, cell)
       if (score < decoder.scoreThreshold) continue
       const x = cell % scores.width
-      const anchor = prior(head, input, priorIndex, x, (cell - x) / scores.width)
+      const anchor = prior(head.minSizes[priorIndex]!, input, scores, x, (cell - x) / scores.width)
       const value = (i: number): number => realValue(boxes, (priorIndex * 4 + i) * plane + cell)
       const width = Math.exp(value(2) * decoder.sizeVariance) * anchor.width * input.width
       const height = Math.exp(value(3) * decoder.sizeVariance) * anchor.height * input.height

@@ -1,7 +1,6 @@
 import type { ModelCard } from '../card/card.js'
 import { BridgeError } from '../foundation/errors.js'
 import { writeOnnx } from '../onnx/writer.js'
-import { knownModelCard } from './known-models.js'
 import type { PackagedFile } from './package-files.js'
 import { buildTinyFace, TINY_FACE_FILES, TINY_FACE_PACKAGE, tinyFaceCard, tinyFaceSize } from './tiny-face.js'
 
@@ -80,12 +79,4 @@ export async function buildZooModel(id: string): Promise<ZooModel> {
   const { card } = zooEntry(id)
   const graph = await buildTinyFace(id, { width: card.input.width, height: card.input.height })
   return { name: id, onnx: writeOnnx(graph), card }
-}
-
-/**
- * Card of a model file by its hash: for public networks whose files come without a card.
- * @param sha256 - lower-case hex of the whole model file
- */
-export function zooCardFor(sha256: string): ModelCard | undefined {
-  return knownModelCard(sha256)
 }

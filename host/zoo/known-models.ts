@@ -93,6 +93,6 @@ function convertedTinyFace(name: string, size: number, sha256: string): ModelCar
  * Card of a public network by its file's hash: for model files that come without a card.
  * @param sha256 - lower-case hex of the whole model file
  */
-export function knownModelCard(sha256: string): ModelCard | undefined {
+export function zooCardFor(sha256: string): ModelCard | undefined {
   return KNOWN.get(sha256)?.(sha256)
 }
