@@ -30,7 +30,7 @@ static inline float k210b_logit(float score)
 {
     if (!(score > 0))
         return -1e30f;
-    return score >= 1 ? 1e30f : k210b_log(score / (1 - score));
+    return score >= 1 ? 1e30f : k210b_ln(score / (1 - score));
 }
 
 /**

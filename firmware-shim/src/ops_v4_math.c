@@ -90,7 +90,7 @@ static float unary(uint32_t op, float x)
     case UNARY_CEIL: return -floor_of(-x);
     case UNARY_EXP: return k210b_exp(x);
     case UNARY_FLOOR: return floor_of(x);
-    case UNARY_LOG: return k210b_log(x);
+    case UNARY_LOG: return k210b_ln(x);
     case UNARY_NEG: return -x;
     case UNARY_RSQRT: return 1.0f / k210b_sqrt(x);
     default: return x * x;

@@ -36,7 +36,7 @@ float k210b_exp(float x)
     return p * power_of_two(half) * power_of_two(n - half);
 }
 
-float k210b_log(float x)
+float k210b_ln(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);

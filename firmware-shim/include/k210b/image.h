@@ -1,4 +1,7 @@
-/** Camera picture (planar RGB) to network input, and boxes back to the picture. Integer bilinear, half-pixel centres. */
+/**
+ * Camera picture (planar RGB) to network input, and boxes back to the picture. Integer bilinear with half-pixel
+ * centres, byte for byte what host/vision does (11-bit weights, rounding of OpenCV's INTER_LINEAR).
+ */
 #ifndef K210B_IMAGE_H
 #define K210B_IMAGE_H
 
@@ -8,19 +11,27 @@
 #include "k210b/decode.h"
 #include "k210b/model.h"
 
-/** Geometry of one resize. Source position of network pixel x: (x + 0.5) * step + offset - 0.5, clamped to the picture. */
+enum { K210B_IMAGE_MAX_WIDTH = 512 };  /**< as the KPU */
+
+/** Two neighbouring source columns of a network column: first, the one after it, and the weight of that in 1/2048. */
+typedef struct k210b_image_column {
+    uint16_t first, second;
+    uint16_t weight;
+} k210b_image_column_t;
+
+/** Geometry of one resize: a window of the picture onto the top left of the network's input, the rest filled. */
 typedef struct k210b_image_map {
     uint16_t src_width, src_height;
+    uint16_t window_x, window_y, window_width, window_height;   /**< part of the picture (crop: the middle) */
     uint16_t dst_width, dst_height;     /**< network input */
-    uint16_t used_width, used_height;   /**< part of it that shows the picture (letterbox: top left) */
+    uint16_t used_width, used_height;   /**< part of it that shows the picture (letterbox: may be smaller) */
     uint8_t fill;
     uint8_t colour;
-    uint8_t identity;                   /**< 1: rows are copied as they are */
-    float step_x, step_y;               /**< picture pixels per network pixel */
-    float offset_x, offset_y;           /**< picture position of the network's origin (crop) */
+    uint8_t identity;                   /**< 1: pixels are copied as they are */
+    k210b_image_column_t columns[K210B_IMAGE_MAX_WIDTH];
 } k210b_image_map_t;
 
-/** Sets the geometry of `card` for a picture; K210B_ERR_RANGE for a side of 0. */
+/** Sets the geometry of `card` for a picture; K210B_ERR_RANGE for a side of 0 or an input over 512 wide. */
 int k210b_image_map(k210b_image_map_t *map, const k210b_card_t *card, uint16_t src_width, uint16_t src_height);
 /** One network row of one channel (card's colour order; grey: channel 0 only); dst_width bytes. */
 void k210b_image_row(const k210b_image_map_t *map, const uint8_t *planes, uint32_t channel, uint32_t y, uint8_t *row);

@@ -10,7 +10,7 @@
 /** e^x within about 1 ulp; 0 below -87.3 (no denormals), infinity above 88.72. */
 float k210b_exp(float x);
 /** Natural logarithm of x > 0, relative error below 1e-6; used once a frame for thresholds. */
-float k210b_log(float x);
+float k210b_ln(float x);
 /** 1 / (1 + e^-x). */
 float k210b_sigmoid(float x);
 /** roundf: nearest, halves away from zero, clamped to 0..255; NaN gives 0. */
