@@ -2,6 +2,7 @@ import type { Port } from '../port/port.js'
 import type { BoardPortOptions } from './board-port.js'
 import type { CameraSpec, FrameSource } from './camera.js'
 import type { ChipState } from './chip.js'
+import type { KpuUnit } from './kpu-unit.js'
 import type { WiringFamily } from './pins.js'
 import type { Pace } from './virtual-time.js'
 
@@ -51,6 +52,8 @@ export interface BoardStats {
   /** Time that the chip's KPU would have taken. */
   readonly kpuMs: number
   readonly kpuWallMs: number
+  /** Why the KPU refused the last layer that it refused; empty when it refused none. */
+  readonly kpuRefusal: string
   readonly bytesToBoard: number
   readonly bytesToHost: number
   readonly rxOverruns: number
@@ -84,4 +87,6 @@ export interface VirtualBoard {
 export interface InlineParts {
   /** Overrides `camera`. */
   readonly frames?: FrameSource
+  /** Instead of the simulator. */
+  readonly kpu?: KpuUnit
 }

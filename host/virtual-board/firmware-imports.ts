@@ -1,5 +1,5 @@
 import { STATUS } from '../../protocol/status.js'
-import type { KpuUnit } from './kpu-unit.js'
+import type { MeteredKpu } from './kpu-unit.js'
 import type { Ram } from './memory.js'
 import type { NorFlash } from './nor-flash.js'
 import { type CameraSensor, copyWindow } from './sensor.js'
@@ -13,7 +13,7 @@ export interface BoardParts {
   readonly flash: NorFlash
   readonly sensor: CameraSensor
   readonly ram: Ram
-  readonly kpu: KpuUnit
+  readonly kpu: MeteredKpu
 }
 
 /** What the imports need from the processor that runs the module. */

@@ -7,7 +7,7 @@ import { Chip } from './chip.js'
 import { type Faults, parseFaults } from './faults.js'
 import type { BoardParts } from './firmware-imports.js'
 import { FlashFile } from './flash-file.js'
-import { MeteredKpu } from './kpu-unit.js'
+import { type KpuUnit, MeteredKpu } from './kpu-unit.js'
 import { Ram } from './memory.js'
 import { FLASH_TIMES, NorFlash } from './nor-flash.js'
 import { BoardPins } from './pins.js'
@@ -30,14 +30,14 @@ export class InlineBoard implements VirtualBoard {
   private readonly toHost: Wire
   private readonly bridge: UsbBridge
   private readonly pins: BoardPins
-  private readonly parts: BoardParts & { readonly kpu: MeteredKpu }
+  private readonly parts: BoardParts
   private readonly chip: Chip
   private file: FlashFile | undefined
   private openPort: BoardPort | undefined
   private isPlugged = true
   private resetHeld = false
 
-  private constructor(options: BoardOptions & InlineParts) {
+  private constructor(options: BoardOptions & InlineParts, kpu: KpuUnit) {
     const seed = options.seed ?? 1
     const faults = parseFaults(options.faults ?? '')
     const time = new VirtualTime(options.pace)
@@ -81,7 +81,7 @@ export class InlineBoard implements VirtualBoard {
       flash: this.flash,
       sensor: new CameraSensor(time, options.frames ?? frameSource(options.camera)),
       ram: new Ram(),
-      kpu: new MeteredKpu(simulatedKpu()),
+      kpu: new MeteredKpu(kpu),
     }
     this.chip = new Chip(this.parts, seed)
     this.flash.onOperation = (count, startUs, endUs) => this.cutPower(count, (startUs + endUs) / 2)
@@ -92,7 +92,7 @@ export class InlineBoard implements VirtualBoard {
    * @throws BridgeError `USAGE` for a bad fault list or scene, `FILE_READ` or `FILE_FORMAT` for the flash file
    */
   static async create(options: BoardOptions & InlineParts): Promise<InlineBoard> {
-    const board = new InlineBoard(options)
+    const board = new InlineBoard(options, options.kpu ?? (await simulatedKpu()))
     if (options.flashImage) board.flash.bytes.set(options.flashImage)
     if (options.flashFile) board.file = await FlashFile.open(options.flashFile, board.flash)
     board.chip.release()
@@ -163,6 +163,7 @@ export class InlineBoard implements VirtualBoard {
       kpuLayers: parts.kpu.layers,
       kpuMs: parts.kpu.chipMs,
       kpuWallMs: parts.kpu.wallMs,
+      kpuRefusal: parts.kpu.refusal,
       bytesToBoard: this.toBoard.sentBytes,
       bytesToHost: this.toHost.sentBytes,
       rxOverruns: parts.uart.overruns,

@@ -14,30 +14,38 @@ export interface KpuCall {
 
 /** The KPU: runs a layer at once, and says how long the chip would take. */
 export interface KpuUnit {
-  /** @returns microseconds of the chip, or undefined when the KPU refuses the layer */
-  run(call: KpuCall): number | undefined
+  /**
+   * @returns microseconds of the chip
+   * @throws when the KPU cannot run the layer
+   */
+  run(call: KpuCall): number
 }
 
-/** A board without KPU, for firmware that never calls it. */
-export const noKpu: KpuUnit = { run: () => undefined }
-
-/** Counts layers and times of a KPU. */
-export class MeteredKpu implements KpuUnit {
+/** Counts layers and times of a KPU, and keeps why it refused a layer. */
+export class MeteredKpu {
   layers = 0
   /** Milliseconds of the chip. */
   chipMs = 0
   /** Milliseconds of this machine. */
   wallMs = 0
+  /** Reason of the last refusal; empty when there was none. */
+  refusal = ''
 
   constructor(private readonly unit: KpuUnit) {}
 
+  /** Runs a layer. @returns microseconds of the chip, undefined when the KPU refuses the layer */
   run(call: KpuCall): number | undefined {
     const startMs = performance.now()
-    const durationUs = this.unit.run(call)
-    this.wallMs += performance.now() - startMs
-    if (durationUs === undefined) return undefined
-    this.layers++
-    this.chipMs += durationUs / 1000
-    return durationUs
+    try {
+      const durationUs = this.unit.run(call)
+      this.layers++
+      this.chipMs += durationUs / 1000
+      return durationUs
+    } catch (error) {
+      this.refusal = error instanceof Error ? error.message : String(error)
+      return undefined
+    } finally {
+      this.wallMs += performance.now() - startMs
+    }
   }
 }

@@ -330,7 +330,8 @@ function client(url: string) {
     for (let i = 0; i < 400 && !got.includes(part); i++) await new Promise((resolve) => setTimeout(resolve, 5))
     return got.includes(part)
   }
-  return { socket, until, text: () => got }
+  const connected = new Promise<void>((resolve) => socket.once('connect', () => resolve()))
+  return { socket, until, connected }
 }
 
 t.test('tcp listener: one client at a time, the board goes on between clients', async (t) => {
@@ -339,6 +340,8 @@ t.test('tcp listener: one client at a time, the board goes on between clients', 
   const listener = await listenTcp(board, { host: '127.0.0.1', port: 0 })
   t.teardown(() => listener.close())
   const first = client(listener.url)
+  await first.connected
+  await board.reset()
   t.ok(await first.until('ready'))
   first.socket.write('hello over tcp')
   t.ok(await first.until('hello over tcp'))
@@ -372,6 +375,7 @@ t.test('worker thread: the same board behind a message port', async (t) => {
   t.teardown(() => board.close())
   const port = board.port()
   const said = listenTo(port)
+  await board.reset() // text from before the port was open is lost, as on any port
   await said.until('ready')
   await port.write(text('from another thread'))
   await said.until('from another thread')
