@@ -10,7 +10,8 @@ export interface PreparedLayer {
   /** Address of its plan. */
   readonly plan: number
   readonly fast: boolean
-  readonly convWidth: number
+  /** Input width in pixels. */
+  readonly width: number
 }
 
 /** Fixed areas of the engine's memory; sizes hold for any legal layer. */
@@ -96,12 +97,12 @@ export class Engine {
       channel: this.store(fast?.channelRecords),
       thresholds: this.store(fast?.thresholds),
       windows: this.store(fast?.windows),
-      rawWeights: fast ? 0 : this.store(tables.weights),
+      rawWeights: fast && !fast.checkRange ? 0 : this.store(tables.weights),
       rawTables: this.store(exact.tables),
       segments: this.store(exact.segments),
     }
     const plan = this.store(encodePlan(values))
-    return { plan, fast: fast !== null, convWidth: values.convWidth }
+    return { plan, fast: fast !== null, width: layer.iRowWid }
   }
 
   private layerValues(layer: KpuLayer, tables: LayerTables) {
@@ -135,12 +136,12 @@ export class Engine {
     const view = new DataView(this.kernels.memory.buffer, layer.plan)
     view.setUint32(planOffset('srcRow'), srcRow, true)
     view.setUint32(planOffset('dstRow'), dstRow, true)
-    const failed = layer.fast ? this.kernels.runFast(layer.plan) : this.kernels.runExact(layer.plan)
-    if (failed === 0) return
+    if (layer.fast && this.kernels.runFast(layer.plan) === 0) return
+    if (this.kernels.runExact(layer.plan) === 0) return
     const channel = view.getInt32(planOffset('errorChannel'), true)
     const pixel = view.getInt32(planOffset('errorPixel'), true)
-    const y = Math.floor(pixel / layer.convWidth)
-    const x = pixel % layer.convWidth
+    const y = Math.floor(pixel / layer.width)
+    const x = pixel % layer.width
     throw new BridgeError('SIM_ACC_RANGE', {
       what: `channel ${channel} leaves the 36 bits of the KPU at pixel (${x}, ${y})`,
       where: { channel, x, y },

@@ -25,6 +25,7 @@ export interface FastTables {
   /** channel_t records of kernels/layer.h. */
   readonly channelRecords: Uint8Array
   readonly guess: Guess
+  /** Some sums could leave the range in which thresholds hold: the kernel looks at each, the exact path decides. */
   readonly checkRange: boolean
 }
 
@@ -101,7 +102,13 @@ export function fastTables(layer: KpuLayer, tables: LayerTables): FastTables | n
   })
   const guess = chooseGuess({ segments, table, channels, thresholds, ranges: folded.ranges })
   const packed = layer.depthWiseLayer ? folded.weights : packWeights(layer, geometry, folded.weights)
-  return { geometry, weights: packed, thresholds, guess, ...channelTables(channels, thresholds, folded.ranges, guess) }
+  return {
+    geometry,
+    weights: packed,
+    thresholds,
+    guess,
+    ...channelTables(channels, thresholds, folded.ranges, guess, table.highest),
+  }
 }
 
 /** (w + fold) * sign as 16-bit words, and what each channel's sum can reach; null when words or sums are too large. */
@@ -149,6 +156,7 @@ function channelTables(
   thresholds: Int32Array,
   ranges: readonly SumRange[],
   guess: Guess,
+  highest: number,
 ): Pick<FastTables, 'windows' | 'channelRecords' | 'checkRange'> {
   const byWindow = guess.kind === GUESS.window
   const windows = new Uint8Array(byWindow ? channels.length * WINDOWS : 0)
@@ -164,7 +172,7 @@ function channelTables(
       view.setInt32(at + 16, window.low, true)
       view.setUint32(at + 20, window.shift, true)
     }
-    const legal = legalSums(channel)
+    const legal = legalSums(channel, highest)
     view.setInt32(at + 24, legal.low, true)
     view.setInt32(at + 28, legal.high, true)
     checkRange ||= ranges[index]!.low < legal.low || ranges[index]!.high > legal.high

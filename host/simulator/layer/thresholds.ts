@@ -6,6 +6,8 @@ import type { BatchNormEntry } from '../../kpu/batch-norm.js'
 export const THRESHOLDS = 257
 /** Signed 36 bits: the range of accumulators and batch-norm results. */
 export const RANGE_36 = { low: -(2 ** 35), high: 2 ** 35 - 1 } as const
+/** A table that falls below this b is left to the exact path. */
+const LEAST_USEFUL = 2 ** 31
 const INT32 = { low: -(2 ** 31), high: 2 ** 31 - 1 } as const
 
 /** A rising activation table, by thresholds over the batch-norm result b. */
@@ -14,6 +16,8 @@ export interface TableThresholds {
   readonly least: Float64Array
   /** Segment in which least[k] lies; -1 where it is infinite. */
   readonly segment: Int8Array
+  /** Largest b up to which the table rises: nncase 0.1 fills the top of its range with segments that fall to 0. */
+  readonly highest: number
 }
 
 /** Code of segment `s` at `b`, b > xStart. Exact: products stay below 2^53. */
@@ -22,7 +26,7 @@ function codeAt(s: ActivationSegment, b: number): number {
 }
 
 /**
- * Thresholds of an activation table, or null when it is not rising everywhere (then only the exact path will do).
+ * Thresholds of an activation table, or null when it falls below b = 2^31 (then only the exact path will do).
  * @see kpu.md section 5
  */
 export function tableThresholds(segments: readonly ActivationSegment[]): TableThresholds | null {
@@ -31,13 +35,17 @@ export function tableThresholds(segments: readonly ActivationSegment[]): TableTh
   const segment = new Int8Array(256).fill(-1)
   least[0] = -Infinity
   let reached = -1
+  let highest: number = RANGE_36.high
   for (const [index, s] of segments.entries()) {
     const end = index + 1 < segments.length ? segments[index + 1]!.xStart : RANGE_36.high
     if (end < s.xStart) return null
     if (end === s.xStart) continue
-    if (s.yMul < 0 || s.shiftNumber > 31) return null
     const first = codeAt(s, s.xStart + 1)
-    if (first < reached) return null
+    if (s.yMul < 0 || s.shiftNumber > 31 || first < reached) {
+      if (s.xStart < LEAST_USEFUL) return null
+      highest = s.xStart
+      break
+    }
     const last = codeAt(s, end)
     for (let code = reached + 1; code <= last; code++) {
       const always = reached < 0 && code <= first
@@ -46,7 +54,7 @@ export function tableThresholds(segments: readonly ActivationSegment[]): TableTh
     }
     reached = Math.max(reached, last)
   }
-  return { least, segment }
+  return { least, segment, highest }
 }
 
 /** Smallest b in (xStart, end] of a rising segment that gives at least `code`; there is one. */
@@ -93,10 +101,10 @@ export function fillThresholds(channel: RisingChannel, table: TableThresholds, o
   out[256] = INT32.high
 }
 
-/** Sums for which accumulator and batch-norm result stay within 36 bits. */
-export function legalSums(channel: RisingChannel): { low: number; high: number } {
+/** Sums for which the accumulator stays within 36 bits and the batch-norm result at or below `highest`. */
+export function legalSums(channel: RisingChannel, highest: number): { low: number; high: number } {
   const lowByB = leastSum(channel, RANGE_36.low)
-  const highByB = channel.entry.normMul === 0 ? INT32.high : leastSum(channel, RANGE_36.high + 1) - 1
+  const highByB = channel.entry.normMul === 0 ? INT32.high : leastSum(channel, highest + 1) - 1
   return {
     low: Math.max(lowByB, clampInt32(RANGE_36.low - channel.constant)),
     high: Math.min(clampInt32(highByB), clampInt32(RANGE_36.high - channel.constant)),
