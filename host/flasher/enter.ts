@@ -9,7 +9,10 @@ import { readStubInfo, type StubInfo } from './stub-info.js'
 /** What answered. */
 export interface Entered {
   readonly stage: 'rom' | 'stub'
-  /** The family whose sequence worked; undefined without modem lines. */
+  /**
+   * The family after whose sequence the ROM answered; undefined without modem lines. A board that sat in the ROM
+   * anyway answers after any sequence: only a reset that works proves a family.
+   */
   readonly family?: WiringFamily
   /** Present when our stub runs already. */
   readonly info?: StubInfo

@@ -4,10 +4,10 @@ import { BridgeError } from '../foundation/errors.js'
 import type { Progress } from '../foundation/progress.js'
 import type { Port } from '../port/port.js'
 import { accumulate } from './advance.js'
-import { bootError, bootFailure, restart } from './boot-check.js'
+import { bootError, bootFromFlash } from './boot-check.js'
 import { eraseChip, eraseChipClassic, writeClassic } from './classic-write.js'
 import { type EnterOptions, enterIsp } from './enter.js'
-import type { WiringFamily } from './families.js'
+import { DETECTION_ORDER, type WiringFamily } from './families.js'
 import { IspSession } from './isp-session.js'
 import { layoutWarnings } from './layout.js'
 import { DEFAULT_FLASH_BYTES, type FlashItem, type FlashPlan, planFlash } from './plan.js'
@@ -106,16 +106,16 @@ async function run(session: IspSession, plan: FlashPlan, options: FlashOptions, 
   if (options.erase) await eraseAll(session, options.stub.kind, info, report)
   const tally = await writeAll(session, plan, options.stub.kind, verify, report)
   report('boot', 0, 1)
-  warnings.push(...(await bootAndCheck(session, plan, family, options.signal)))
+  const boot = await bootAndCheck(session, plan, family, options)
   report('boot', 1, 1)
   return {
     ...dryResult(plan, baud),
     sentBytes: tally.sentBytes,
     skippedBytes: tally.skippedBytes,
     seconds: (session.port.clock.now() - started) / 1000,
-    warnings,
+    warnings: [...warnings, ...boot.warnings],
     isVerified: verify,
-    family,
+    family: boot.family,
     retries: session.statistics.retries + tally.resent,
   }
 }
@@ -227,15 +227,17 @@ async function writeAll(
 async function bootAndCheck(
   session: IspSession,
   plan: FlashPlan,
-  family: WiringFamily | undefined,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
-  await restart(session, family, signal)
+  known: WiringFamily | undefined,
+  options: FlashOptions,
+): Promise<{ family?: WiringFamily; warnings: readonly string[] }> {
+  const likely = known ? [known] : []
+  const families = options.family ? [options.family] : [...likely, ...DETECTION_ORDER]
   const firmware = plan.regions.find(({ role }) => role === 'firmware')
-  const failure = await bootFailure(session, firmware?.bytes.length ?? 0)
-  if (failure === undefined) return []
+  const imageBytes = firmware?.bytes.length ?? 0
+  const { family, failure } = await bootFromFlash(session, { families, imageBytes, signal: options.signal })
+  if (failure === undefined) return { family, warnings: [] }
   if (firmware) throw bootError(session, failure)
-  return [`the board does not boot: ${failure}`]
+  return { family, warnings: [`the board does not boot: ${failure}`] }
 }
 
 function dryResult(plan: FlashPlan, baud: number): FlashResult {
