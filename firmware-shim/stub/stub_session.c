@@ -60,8 +60,9 @@ void k210b_stub_on_write_open(k210b_stub_t *stub, const k210b_stub_packet_t *pac
 {
     k210b_stub_session_t *session = &stub->session;
     uint32_t count = k210b_get16(packet->data);
+    /* The answer was lost and the request came again. Once sectors came it is another host's session. */
     int same = session->open && session->tag == packet->tag && session->base == packet->address &&
-               session->count == count; /* the answer was lost: the session goes on as it is */
+               session->count == count && session->received == 0;
     int valid = count > 0 && count <= K210B_ISP_SESSION_SECTORS && packet->data_bytes == 4 + 2 * ((count + 7) / 8) &&
                 packet->address % K210B_STUB_SECTOR == 0 &&
                 k210b_stub_in_flash(stub, packet->address, count * K210B_STUB_SECTOR);
