@@ -1,4 +1,4 @@
-import { BridgeError } from '../../foundation/errors.js'
+import { BridgeError, type ErrorPlace } from '../../foundation/errors.js'
 import type { KpuLayer } from '../../kpu/layer-words.js'
 import { KPU_LIMITS } from '../../kpu/limits.js'
 import { type Kernels, loadKernels } from './kernels.js'
@@ -132,7 +132,7 @@ export class Engine {
   }
 
   /** Runs a prepared layer from `srcRow` to `dstRow` of KPU RAM. @throws BridgeError `SIM_ACC_RANGE` */
-  run(layer: PreparedLayer, srcRow: number, dstRow: number): void {
+  run(layer: PreparedLayer, srcRow: number, dstRow: number, where: ErrorPlace = {}): void {
     const view = new DataView(this.kernels.memory.buffer, layer.plan)
     view.setUint32(planOffset('srcRow'), srcRow, true)
     view.setUint32(planOffset('dstRow'), dstRow, true)
@@ -144,7 +144,7 @@ export class Engine {
     const x = pixel % layer.width
     throw new BridgeError('SIM_ACC_RANGE', {
       what: `channel ${channel} leaves the 36 bits of the KPU at pixel (${x}, ${y})`,
-      where: { channel, x, y },
+      where: { ...where, channel, x, y },
       fix: 'The layer was quantized with too large factors: compile it again.',
     })
   }
