@@ -21,11 +21,16 @@ export class FidelityMeter {
   #codes = 0
   #product = 0
 
-  /** Compares codes with float values of the same tensor. */
-  add(float: Float32Array, codes: Uint8Array | Float32Array, { scale, zeroPoint }: QuantParams): void {
+  /**
+   * Compares codes with float values of the same tensor.
+   * @param factors - of each channel, when channels were equalized
+   */
+  add(float: Float32Array, codes: Uint8Array | Float32Array, quant: QuantParams, factors: readonly number[]): void {
+    const { scale, zeroPoint } = quant
+    const plane = float.length / factors.length
     for (let i = 0; i < float.length; i++) {
       const wanted = float[i]!
-      const got = (codes[i]! - zeroPoint) * scale
+      const got = (codes[i]! - zeroPoint) * scale * factors[Math.floor(i / plane)]!
       this.#signal += wanted * wanted
       this.#codes += got * got
       this.#product += wanted * got
@@ -68,7 +73,8 @@ export async function measureFidelity(request: FidelityRequest): Promise<Readonl
       for (const [i, meter] of meters) {
         const tensor: Tensor = quantized.tensors.get(nodes[i]!.node.output)!
         const codes = results[i]
-        if (codes) meter.add(float[floatNameOf(tensor.name)]!, codes, tensor.quant!)
+        const factors = tensor.channelFactors ?? [1]
+        if (codes) meter.add(float[floatNameOf(tensor.name)]!, codes, tensor.quant!, factors)
       }
     }
   } finally {

@@ -16,6 +16,7 @@ import { placePads } from './passes/place-pads.js'
 import { placeTransfers } from './passes/place-transfers.js'
 import { sinkPicks } from './passes/sink-picks.js'
 import { calibrate } from './quantize/calibrate.js'
+import { equalizeChannels } from './quantize/equalize-channels.js'
 import { quantize } from './quantize/quantize.js'
 
 /** One step of the compiler: a new graph, or the same one when nothing matched; it changes nothing else. */
@@ -36,6 +37,7 @@ export const pipeline: readonly Pass[] = [
   { name: 'fuse-pool', run: fusePool },
   { name: 'assign-kpu', run: assignKpu },
   { name: 'calibrate', run: calibrate }, // on the graph that is quantized, so that every tensor has its range
+  { name: 'equalize-channels', run: equalizeChannels }, // with ranges known, before they become codes
   { name: 'quantize', run: quantize },
   { name: 'place-transfers', run: placeTransfers },
   { name: 'allocate-kpu-ram', run: allocateKpuRam },

@@ -5,12 +5,20 @@ import type { Op } from './op.js'
 /** Elements of a constant. int64 of model files is held as int32 (saturated): it only serves shapes. */
 export type ConstantData = Float32Array | Int32Array | Uint8Array
 
+/** Values of one channel (axis 1) seen during calibration. */
+export interface ChannelRange {
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+  /** Mean of the squares. */
+  readonly power: number
+}
+
 /** Values seen during calibration. */
 export interface TensorRange {
   readonly min: number
   readonly max: number
-  /** Mean of each channel (axis 1). */
-  readonly channelMeans: readonly number[]
+  readonly channels: readonly ChannelRange[]
 }
 
 /** Where a tensor lives: KPU rows of 64 bytes, or bytes of main memory. */
@@ -28,6 +36,8 @@ export interface Tensor {
   /** real = (code - zeroPoint) * scale, once quantized. */
   readonly quant?: QuantParams
   readonly range?: TensorRange
+  /** Once channels are equalized: what each channel is to be multiplied with to give the model file's values. */
+  readonly channelFactors?: readonly number[]
   readonly place?: TensorPlace
 }
 

@@ -27,9 +27,9 @@ function upload(draft: GraphDraft, name: string): void {
 }
 
 function addQuantized(draft: GraphDraft, node: Parameters<GraphDraft['add']>[0], like: string): void {
-  const { quant, range } = draft.tensor(like)
+  const { quant, range, channelFactors } = draft.tensor(like)
   const output = draft.add(node)
-  draft.setTensor({ ...draft.tensor(output), quant, range, type: 'uint8' })
+  draft.setTensor({ ...draft.tensor(output), quant, range, type: 'uint8', ...(channelFactors && { channelFactors }) })
 }
 
 /**

@@ -7,43 +7,57 @@ import { elementCount, type PlanarPicture, type Shape } from '../../tensor/tenso
 import { mapShape } from '../maps.js'
 import type { PassContext } from '../options.js'
 
-/** Collects minimum, maximum and channel means over pictures. */
+/** Collects the range of each channel over pictures. */
 export class RangeMeter {
-  #min = Number.POSITIVE_INFINITY
-  #max = Number.NEGATIVE_INFINITY
   #pictures = 0
-  readonly #sums: Float64Array
+  readonly #min: Float64Array
+  readonly #max: Float64Array
+  readonly #sum: Float64Array
+  readonly #squares: Float64Array
   readonly #plane: number
 
   /** @param shape - [1, C, H, W] */
   constructor(shape: Shape) {
-    this.#sums = new Float64Array(shape[1]!)
+    const channels = shape[1]!
+    this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
+    this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)
+    this.#sum = new Float64Array(channels)
+    this.#squares = new Float64Array(channels)
     this.#plane = elementCount(shape.slice(2))
   }
 
   /** Adds the elements of one picture. */
   add(values: Float32Array): void {
     this.#pictures++
-    let min = this.#min
-    let max = this.#max
-    for (let c = 0, i = 0; c < this.#sums.length; c++) {
+    for (let c = 0, i = 0; c < this.#sum.length; c++) {
+      let min = this.#min[c]!
+      let max = this.#max[c]!
       let sum = 0
+      let squares = 0
       for (const end = i + this.#plane; i < end; i++) {
         const value = values[i]!
         if (value < min) min = value
         if (value > max) max = value
         sum += value
+        squares += value * value
       }
-      this.#sums[c]! += sum
+      this.#min[c] = min
+      this.#max[c] = max
+      this.#sum[c]! += sum
+      this.#squares[c]! += squares
     }
-    this.#min = min
-    this.#max = max
   }
 
   /** What was seen. */
   range(): TensorRange {
     const count = this.#pictures * this.#plane
-    return { min: this.#min, max: this.#max, channelMeans: Array.from(this.#sums, (sum) => sum / count) }
+    const channels = Array.from(this.#sum, (sum, c) => ({
+      min: this.#min[c]!,
+      max: this.#max[c]!,
+      mean: sum / count,
+      power: this.#squares[c]! / count,
+    }))
+    return { min: Math.min(...this.#min), max: Math.max(...this.#max), channels }
   }
 }
 

@@ -43,7 +43,7 @@ function quantizeConv(graph: Graph, tensors: Map<string, Tensor>, node: Node, op
       bias: node.inputs[2] === undefined ? undefined : floatsOf(graph, node.inputs[2]),
       input: input.quant!,
       output: quant,
-      inputMeans: rangeOf(input).channelMeans,
+      inputMeans: rangeOf(input).channels.map((channel) => channel.mean),
     })
     return { ...op, code }
   } catch (error) {
