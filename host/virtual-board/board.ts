@@ -28,7 +28,7 @@ export interface BoardOptions {
   readonly camera?: CameraSpec
   /** Latency timer of the USB bridge in milliseconds; default 1, many bridges have 16. */
   readonly turnRoundMs?: number
-  /** Bytes of the chip's receive ring; default 4096. */
+  /** Bytes of the receive ring that DMA fills; default 16384. */
   readonly rxRingBytes?: number
   /** Bytes of the chip's transmit ring; default 2048. */
   readonly txRingBytes?: number

@@ -74,7 +74,7 @@ export class InlineBoard implements VirtualBoard {
       isProtected: faults.protection === 1,
       seed: faults.seed,
     })
-    const sizes = { rxBytes: options.rxRingBytes ?? 4096, txBytes: options.txRingBytes ?? 2048, baud: FIRST_BAUD }
+    const sizes = { rxBytes: options.rxRingBytes ?? 16_384, txBytes: options.txRingBytes ?? 2048, baud: FIRST_BAUD }
     this.parts = {
       time,
       uart: new BoardUart(this.toHost, sizes),
