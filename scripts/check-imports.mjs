@@ -31,7 +31,7 @@ const EDGES = {
   events: ['store'],
   evaluate: ['compiler', 'simulator', 'reference', 'vision', 'device', 'card'],
   zoo: ['ir', 'onnx', 'card'],
-  jobs: ['compiler', 'simulator', 'evaluate', 'device', 'flasher', 'recognition', 'store', 'zoo', 'kmodel', 'card', 'port'],
+  jobs: ['compiler', 'simulator', 'evaluate', 'device', 'flasher', 'recognition', 'store', 'zoo', 'kmodel', 'card', 'port', 'vision'],
   http: ['jobs', 'device', 'recognition', 'events', 'store', 'card', 'port'],
   web: [],
   commands: ['jobs', 'device', 'http', 'virtual-board', 'port', 'card'],
@@ -52,7 +52,8 @@ const HOMES = {
   fflate: ['flasher'],
   commander: ['commands', 'cli'],
   'cli-progress': ['commands'],
-  '@sinclair/typebox': ['http'],
+  typebox: ['http'],
+  '@fastify/type-provider-typebox': ['http'],
   '@vladmandic/face-api': ['zoo'],
 }
 

@@ -1,23 +1,24 @@
-import { Type } from '@sinclair/typebox'
+import { Type } from '@fastify/type-provider-typebox'
+import type { BoardView, DetectionEvent } from '../device/events.js'
 
 /** Shapes of requests and answers; keys that clients rely on (design section 4). */
 export const BoardId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
 
-export const Detection = Type.Object({
+export const Detection = Type.Unsafe<DetectionEvent>(
+Type.Object({
   box: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()], {
     description: 'x, y (top left), width, height in picture pixels',
   }),
   score: Type.Number(),
   label: Type.Optional(Type.String()),
-})
+}),
+)
 
-export const Board = Type.Object(
+export const Board = Type.Unsafe<BoardView>(Type.Object(
   {
     id: Type.String(),
     port: Type.String(),
-    state: Type.Union(
-      ['absent', 'rom', 'stub', 'booting', 'running', 'lost', 'quarantined'].map((state) => Type.Literal(state)),
-    ),
+    state: Type.String({ description: 'absent, rom, stub, booting, running, lost or quarantined' }),
     firmware: Type.Union([
       Type.Object({ version: Type.String(), buildId: Type.String(), board: Type.String() }),
       Type.Null(),
@@ -37,7 +38,7 @@ export const Board = Type.Object(
     note: Type.String(),
   },
   { additionalProperties: true },
-)
+))
 
 export const Artifact = Type.Object({
   sha256: Type.String(),
@@ -91,6 +92,7 @@ export const FlashRequest = Type.Object({
   verify: Type.Optional(Type.Boolean()),
   erase: Type.Optional(Type.Boolean()),
   dryRun: Type.Optional(Type.Boolean()),
+  force: Type.Optional(Type.Boolean({ description: 'write a damaged firmware image too' })),
   baud: Type.Optional(Type.Integer({ minimum: 9600, maximum: 8_000_000 })),
 })
 
