@@ -24,7 +24,7 @@ export interface EnterOptions {
   readonly family?: WiringFamily
   /** Rounds over the families, or over ROM, stub and shim; default 4. */
   readonly rounds?: number
-  /** Asks a running shim, by the link, to reboot into the ROM; true when it agreed. Without modem lines only. */
+  /** Asks a running shim, by the link, to reboot into the ROM; true when it agreed. Used when there are no lines or they reset nothing. */
   readonly askShimToReboot?: (port: Port) => Promise<boolean>
   readonly signal?: AbortSignal
 }
@@ -63,16 +63,17 @@ async function greet(session: IspSession, op: number, timeoutMs: number): Promis
  */
 export async function enterIsp(session: IspSession, options: EnterOptions = {}): Promise<Entered> {
   await session.setBaud(ISP_BAUD)
-  const entered = session.port.hasModemLines
-    ? await enterByLines(session, options)
-    : await enterByAsking(session, options)
+  const rounds = options.rounds ?? ROUNDS
+  const byLines = session.port.hasModemLines ? await enterByLines(session, options, rounds) : undefined
+  // Lines that exist may lead nowhere (a three-wire UART): then the board is asked, once.
+  const entered = byLines ?? (await enterByAsking(session, options, session.port.hasModemLines ? 1 : rounds))
   if (entered) return entered
   throw noRom(session, options)
 }
 
-async function enterByLines(session: IspSession, options: EnterOptions): Promise<Entered | undefined> {
+async function enterByLines(session: IspSession, options: EnterOptions, rounds: number): Promise<Entered | undefined> {
   const order = options.family ? [options.family] : DETECTION_ORDER
-  for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const family of order) {
       await runLines(session.port, FAMILIES[family].enterIsp, options.signal)
       session.flush() // boot text and glitches of the reset
@@ -82,8 +83,8 @@ async function enterByLines(session: IspSession, options: EnterOptions): Promise
   return undefined
 }
 
-async function enterByAsking(session: IspSession, options: EnterOptions): Promise<Entered | undefined> {
-  for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
+async function enterByAsking(session: IspSession, options: EnterOptions, rounds: number): Promise<Entered | undefined> {
+  for (let round = 0; round < rounds; round++) {
     if (await greetRom(session)) return { stage: 'rom' }
     const info = await readStubInfo(session, 1).catch(onlySilence)
     if (info) return { stage: 'stub', info }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { type FlashOptions, flashBoard } from '../../host/flasher/flash.js'
 import { loadOwnStub } from '../../host/flasher/flash-files.js'
@@ -7,9 +7,12 @@ import type { FlashItem } from '../../host/flasher/plan.js'
 import { modelStoreItems } from '../../host/flasher/store-image.js'
 import { sleep } from '../../host/foundation/clock.js'
 import { packageFile } from '../../host/foundation/paths.js'
+import { LinkSession } from '../../host/link/session.js'
 import type { Port } from '../../host/port/port.js'
 import type { BoardOptions } from '../../host/virtual-board/board.js'
 import { createVirtualBoard } from '../../host/virtual-board/inline-board.js'
+import { modelList } from '../../protocol/messages/model.js'
+import { reboot } from '../../protocol/messages/system.js'
 import { echoFirmware } from '../support/echo-firmware.js'
 import { createRandom } from '../support/random.js'
 import { throwsCode } from '../support/throws-code.js'
@@ -321,3 +324,31 @@ t.test(
     await holds(items)
   },
 )
+
+const shimFile = packageFile('firmware-shim', 'prebuilt', 'shim.wasm')
+
+t.test('flash: the shim boots, finds its model store and reboots into the ROM when asked', async (t) => {
+  if (!existsSync(shimFile)) return t.comment('skipped: the shim is not built')
+  const shim = { name: 'shim', address: 0, bytes: new Uint8Array(readFileSync(shimFile)), wrap: true }
+  const items = [shim, ...everything(70 * KIB).slice(1)]
+  const askShimToReboot = async (port: Port) => {
+    const link = await LinkSession.open(port)
+    await link.request(reboot, { target: 1, token: 1 })
+    await link.close()
+    return true
+  }
+  for (const [family, modemLines] of [
+    ['B', true],
+    ['B', false],
+    ['none', true],
+  ] as const) {
+    const { board, port, flash } = await bench(t, { family }, modemLines)
+    await flash(items, { rounds: 2 })
+    const link = await LinkSession.open(port)
+    const { entries } = await link.request(modelList, {})
+    t.match(entries[0], { name: 'noise', size: 70 * KIB }, `family ${family}, lines ${modemLines}`)
+    await link.close()
+    t.equal((await flash(items, { rounds: 1, askShimToReboot })).sentBytes, 0)
+    t.equal((await board.stats()).state, 'running')
+  }
+})
