@@ -7,7 +7,7 @@ import { listenTcp } from '../virtual-board/listen.js'
 import { listenPty } from '../virtual-board/pty.js'
 import { createWorkerBoard } from '../virtual-board/worker-board.js'
 import { sharedScene } from './open-port.js'
-import { runCommand } from './runtime.js'
+import { runCommand, untilAborted } from './runtime.js'
 
 interface Options {
   readonly listen?: string
@@ -33,12 +33,6 @@ function tcpAddress(listen: string): { host: string; port: number } {
   if (!match) throw new BridgeError('USAGE', { what: `--listen ${listen} is not tcp://HOST:PORT`, fix: 'For example --listen tcp://127.0.0.1:4000.' })
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2]) }
 }
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 
 /** `virtual-board --listen tcp://... | --pty`. */
 export function registerVirtualBoard(program: Command): void {

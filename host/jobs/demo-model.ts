@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ModelCard } from '../card/card.js'
+import { encodeBoardCard } from '../card/binary.js'
+import { loadCard, printCard } from '../card/parse.js'
+import { modelStoreItems } from '../flasher/store-image.js'
+import type { FlashItem } from '../flasher/plan.js'
+import { readFileBytes, writeFileAtomic } from '../foundation/files.js'
+import type { ProgressListener } from '../foundation/progress.js'
+import { buildZooModel, DEFAULT_NETWORK } from '../zoo/catalogue.js'
+import { bridgeVersion } from './bridge-version.js'
+import { compileModel } from './compile-job.js'
+import { demoCalibration } from './demo-scene.js'
+import { shimFirmware } from './flash-job.js'
+import { sha256Hex } from './model-file.js'
+
+/** The demo's network, compiled. */
+export interface DemoModel {
+  readonly kmodel: Uint8Array
+  readonly card: ModelCard
+  readonly sha256: string
+  /** True when a file of an earlier run was taken. */
+  readonly isCached: boolean
+}
+
+const CALIBRATION_PICTURES = 96
+
+/** Compiles the default network, or takes the kmodel that an earlier run with the same model and version left in `dataDir`. */
+export async function demoModel(dataDir: string, options: { progress?: ProgressListener; signal?: AbortSignal } = {}): Promise<DemoModel> {
+  const { name, onnx, card } = await buildZooModel(DEFAULT_NETWORK)
+  const key = createHash('sha256').update(bridgeVersion).update(onnx).digest('hex').slice(0, 16)
+  const file = join(dataDir, 'demo', `${name}-${key}.kmodel`)
+  const cardFile = join(dataDir, 'demo', `${name}-${key}.card.json`)
+  if (existsSync(file) && existsSync(cardFile)) {
+    const kmodel = await readFileBytes(file)
+    return { kmodel, card: await loadCard(cardFile), sha256: sha256Hex(kmodel), isCached: true }
+  }
+  const calibration = await demoCalibration(card.input, CALIBRATION_PICTURES)
+  const compiled = await compileModel({ model: onnx, name, calibration, card, options: { method: 'minmax', target: 'v4' } }, options)
+  await writeFileAtomic(cardFile, printCard(compiled.card))
+  await writeFileAtomic(file, compiled.kmodel)
+  return { kmodel: compiled.kmodel, card: compiled.card, sha256: compiled.report.sha256, isCached: false }
+}
+
+/** Firmware and model store with the demo's model in slot 0, as one flashing. */
+export async function demoFlashItems(model: DemoModel): Promise<FlashItem[]> {
+  const store = modelStoreItems([{ slot: 0, name: model.card.name.slice(0, 32), kmodel: model.kmodel, card: encodeBoardCard(model.card) }])
+  return [await shimFirmware(), ...store]
+}
