@@ -1,6 +1,7 @@
-import type { ModelCard } from '../card/card.js'
+import type { CardOutput, ModelCard } from '../card/card.js'
 import { BridgeError } from '../foundation/errors.js'
 import { createReference, type Reference } from '../reference/reference.js'
+import { prepareModel } from '../simulator/model.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
 import { decodeDetections } from '../vision/decode.js'
 import type { Detection } from '../vision/detection.js'
@@ -66,5 +67,35 @@ export async function floatDetector(onnx: Uint8Array, card: ModelCard): Promise<
       return orderOutputs(card, reference, results)
     },
     dispose: () => reference.dispose(),
+  }
+}
+
+/** Output bytes as codes or floats, as the card says. */
+function typedOutput(output: CardOutput, bytes: Uint8Array): OutputData {
+  // A copy of its own: the simulator's bytes may stand at any offset and are overwritten by the next run.
+  return output.type === 'float32' ? new Float32Array(bytes.slice().buffer) : bytes.slice()
+}
+
+/**
+ * A kmodel as detector, bit for bit in the simulator.
+ * @throws BridgeError `KMODEL_*`, `KPU_LIMIT`, `SIM_*`; `CARD_INVALID` when card and file have other outputs
+ */
+export async function kmodelDetector(kmodel: Uint8Array, card: ModelCard): Promise<Detector> {
+  const simulation = await prepareModel(kmodel)
+  if (simulation.outputs.length !== card.outputs.length) {
+    throw new BridgeError('CARD_INVALID', {
+      what: `the kmodel has ${simulation.outputs.length} outputs, its card describes ${card.outputs.length}`,
+      where: { path: 'outputs' },
+      fix: 'Use the card that was written together with this model.',
+    })
+  }
+  return {
+    name: `${card.name} kmodel`,
+    card,
+    async run(picture) {
+      const { outputs } = simulation.run(picture.data)
+      return outputs.map((bytes, i) => typedOutput(card.outputs[i]!, bytes))
+    },
+    async dispose() {},
   }
 }
