@@ -17,6 +17,9 @@ COMMON=(-std=c99 -O2 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno "${
 NATIVE=("${COMMON[@]}" -D_POSIX_C_SOURCE=200112L -g -fsanitize=address,undefined -fno-sanitize-recover=all)
 WASM=("${COMMON[@]}" --target=wasm32 -nostdlib -ffreestanding -mbulk-memory -DK210B_FREESTANDING)
 
+# The slow KPU double is no part of the core: fast code instead of sanitizers.
+REFERENCE=("${COMMON[@]}" -O3)
+
 CORE=(src/*.c generated/*.c)
 STUB=(stub/stub*.c src/mem.c src/crc32.c src/sha256.c)
 # Native tools: name, then its files in ports/posix.
@@ -36,7 +39,9 @@ compile_native() {
   for source in "$@"; do
     object="$(object_of "$source")"
     if [[ "$object" -nt "$source" && "$object" -nt "$newest_header" ]]; then continue; fi
-    gcc "${NATIVE[@]}" -c "$source" -o "$object.new" && mv "$object.new" "$object" &
+    local flags=("${NATIVE[@]}")
+    [[ "$source" != */kpu_reference.c ]] || flags=("${REFERENCE[@]}")
+    gcc "${flags[@]}" -c "$source" -o "$object.new" && mv "$object.new" "$object" &
     jobs=$((jobs + 1))
     if ((jobs % 2 == 0)); then wait -n; fi
   done
@@ -45,11 +50,23 @@ compile_native() {
   return $status
 }
 
+# any_newer TARGET FILE...: is the target absent or older than one of the files?
+any_newer() {
+  local target="$1" file
+  shift
+  for file in "$@"; do [[ "$target" -nt "$file" ]] || return 0; done
+  return 1
+}
+
 build_native() {
   compile_native "${CORE[@]}"
-  rm -f build/native/core.a
-  ar rcs build/native/core.a $(for source in "${CORE[@]}"; do object_of "$source"; done)
-  local row name sources objects
+  local objects_of_core=()
+  for source in "${CORE[@]}"; do objects_of_core+=("$(object_of "$source")"); done
+  if any_newer build/native/core.a "${objects_of_core[@]}"; then
+    rm -f build/native/core.a
+    ar rcs build/native/core.a "${objects_of_core[@]}"
+  fi
+  local row name sources objects source
   for row in "${TOOLS[@]}"; do
     read -r name sources <<< "$row"
     objects=()
@@ -57,24 +74,28 @@ build_native() {
       compile_native "ports/posix/$source"
       objects+=("$(object_of "ports/posix/$source")")
     done
-    gcc -fsanitize=address,undefined "${objects[@]}" build/native/core.a -o "build/$name"
+    if any_newer "build/$name" build/native/core.a "${objects[@]}"; then
+      # Moved into place whole: another test may be starting the tool just now.
+      gcc -fsanitize=address,undefined "${objects[@]}" build/native/core.a -o "build/$name.new"
+      mv "build/$name.new" "build/$name"
+    fi
   done
 }
 
-# A module: output, linker flags up to --, sources. Function names are left out and nothing depends on the folder.
+# A module: output, optimization, linker flags up to --, sources. No function names, nothing depends on the folder.
 link_wasm() {
-  local out="$1" flags=()
-  shift
+  local out="$1" size="$2" flags=()
+  shift 2
   while [[ "$1" != -- ]]; do flags+=("-Wl,$1"); shift; done
   shift
-  clang "${WASM[@]}" -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first "${flags[@]}" "$@" -o "build/$out"
+  clang "${WASM[@]}" "$size" -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first "${flags[@]}" "$@" -o "build/$out"
 }
 
 build_wasm() {
-  link_wasm stub.wasm -z,stack-size=32768 -- stub/wasm_main.c "${STUB[@]}"
+  link_wasm stub.wasm -Os -z,stack-size=32768 -- stub/wasm_main.c "${STUB[@]}"
   if compgen -G 'ports/wasm/*.c' > /dev/null; then
     # 6 MiB of SRAM and 2 MiB of KPU RAM: what the chip has.
-    link_wasm shim.wasm -z,stack-size=65536 --max-memory=8388608 -- ports/wasm/*.c "${CORE[@]}"
+    link_wasm shim.wasm -O2 -z,stack-size=65536 --max-memory=8388608 -- ports/wasm/*.c "${CORE[@]}"
   fi
 }
 

@@ -53,20 +53,25 @@ static void dct(int32_t *v, uint32_t step, uint32_t shift)
     v[7 * step] = (d[0] * C7 - d[1] * C5 + d[2] * C3 - d[3] * C1 + half) >> shift;
 }
 
-void k210b_jpeg_transform(int16_t levels[64], const int16_t samples[64], const uint8_t steps[64])
+/** Rounds to a multiple of the step (both with 3 fraction bits); `bias` in 1/16 steps, 8 = to the nearest. */
+static int32_t quantize(int32_t c, int32_t step, int32_t bias)
+{
+    int32_t size = (c < 0 ? -c : c) + step * bias / 16;
+    int32_t level = size < step ? 0 : size / step; /* most are 0: spares the division */
+    return c < 0 ? -level : level;
+}
+
+void k210b_jpeg_transform(int16_t levels[64], const int16_t samples[64], const uint8_t steps[64], uint8_t bias)
 {
     int32_t v[64];
     for (uint32_t i = 0; i < 64; i++)
         v[i] = samples[i];
-    /* Rows keep 3 fraction bits. Columns: 2^13 * 8 times four (two missing halves) down to 3 fraction bits again. */
+    /* Rows keep 4 fraction bits. Columns: 2^13 * 16 times four (two missing halves) down to 3 fraction bits. */
     for (uint32_t row = 0; row < 8; row++)
-        dct(v + 8 * row, 1, 10);
+        dct(v + 8 * row, 1, 9);
     for (uint32_t column = 0; column < 8; column++)
-        dct(v + column, 8, 15);
-    for (uint32_t i = 0; i < 64; i++) {
-        int32_t c = v[k210b_jpeg_zigzag[i]], step = steps[i] * 8;
-        int32_t size = c < 0 ? -c : c;
-        int32_t level = 2 * size < step ? 0 : (size + step / 2) / step;
-        levels[i] = (int16_t)(c < 0 ? -level : level);
-    }
+        dct(v + column, 8, 16);
+    levels[0] = (int16_t)quantize(v[0], steps[0] * 8, 8);
+    for (uint32_t i = 1; i < 64; i++)
+        levels[i] = (int16_t)quantize(v[k210b_jpeg_zigzag[i]], steps[i] * 8, bias);
 }

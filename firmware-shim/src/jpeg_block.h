@@ -13,7 +13,7 @@ typedef struct k210b_jpeg_samples {
 /** Samples at (x, y) of a planar RGB picture; beyond its edge the last pixel repeats. */
 void k210b_jpeg_samples(k210b_jpeg_samples_t *s, const uint8_t *planes, uint32_t width, uint32_t height, uint32_t x,
                         uint32_t y);
-/** 8 x 8 DCT, divided by the steps with rounding, in zigzag order. */
-void k210b_jpeg_transform(int16_t levels[64], const int16_t samples[64], const uint8_t steps[64]);
+/** 8 x 8 DCT, divided by the steps, in zigzag order. `bias`: what is added before AC levels are cut, in 1/16 levels. */
+void k210b_jpeg_transform(int16_t levels[64], const int16_t samples[64], const uint8_t steps[64], uint8_t bias);
 
 #endif

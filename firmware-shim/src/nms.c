@@ -8,8 +8,17 @@ static int before(const k210b_box_t *a, const k210b_box_t *b)
     return a->score > b->score || (a->score == b->score && a->index < b->index);
 }
 
+/** Finite and not absurd; a damaged card or map can make exp() overflow. */
+static int plausible(const k210b_box_t *box)
+{
+    const float far = 1e6f; /* pixels */
+    return box->x > -far && box->x < far && box->y > -far && box->y < far && box->w < far && box->h < far && box->w > 0 && box->h > 0;
+}
+
 void k210b_candidates_add(k210b_candidates_t *found, const k210b_box_t *box)
 {
+    if (!plausible(box))
+        return;
     uint32_t low = 0, high = found->count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;

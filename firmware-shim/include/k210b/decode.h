@@ -44,7 +44,7 @@ int k210b_decode_boxes(const k210b_card_t *card, const k210b_output_map_t *maps,
 /** Parts of the above, each in a file of its own. */
 void k210b_decode_yolov2(const k210b_card_t *card, const k210b_output_map_t *maps, k210b_candidates_t *found);
 void k210b_decode_ssd(const k210b_card_t *card, const k210b_output_map_t *maps, k210b_candidates_t *found);
-/** Inserts in order of score, then index. */
+/** Inserts in order of score, then index. Boxes that are empty or not finite are dropped. */
 void k210b_candidates_add(k210b_candidates_t *found, const k210b_box_t *box);
 /** Greedy suppression within each label, in place; returns how many stay. */
 uint32_t k210b_nms(k210b_box_t *boxes, uint32_t count, float iou_threshold, uint32_t max_boxes);

@@ -22,6 +22,7 @@ typedef struct k210b_jpeg {
     uint32_t bits;                  /**< bits not yet written, at the low end */
     uint8_t bit_count;
     uint8_t overflow;
+    uint8_t bias;                   /**< rounding of AC levels, 1/16 */
     int16_t last_dc[3];
     uint8_t quant[2][64];           /**< luma and chroma steps, zigzag order */
     k210b_huffman_t dc[2], ac[2];

@@ -25,12 +25,20 @@ static int64_t signed_bits(uint64_t word, unsigned lo, unsigned width)
     return v >> (width - 1) ? (int64_t)v - (int64_t)(UINT64_C(1) << width) : (int64_t)v;
 }
 
+/** Section 4 once more, apart from the core's own: where image row (c, y) begins. */
+static uint32_t row_address(k210b_map_shape_t map, uint32_t c, uint32_t y)
+{
+    uint32_t groups = map.width <= 16 ? 4 : map.width <= 32 ? 2 : 1, pitch = 64 / groups;
+    uint32_t row_len = (map.width + 63u) / 64u;
+    return c / groups * row_len * map.height * 64 + c % groups * pitch + y * row_len * 64;
+}
+
 static int64_t pixel(const job_t *job, uint32_t c, int64_t y, int64_t x)
 {
     const k210b_map_shape_t in = job->layer->in;
     if (y < 0 || x < 0 || y >= in.height || x >= in.width)
         return job->layer->pad_value;
-    return job->in[k210b_row_offset(in, c, (uint32_t)y) + (uint32_t)x];
+    return job->in[row_address(in, c, (uint32_t)y) + (uint32_t)x];
 }
 
 static int64_t weight(const job_t *job, uint32_t i)
@@ -124,7 +132,7 @@ int k210b_kpu_reference_start(void *ctx, const uint64_t words[12], const k210b_k
     job.out = kpu->ram + layer.dst_row * (uint32_t)K210B_KPU_ROW_BYTES;
     for (uint32_t c = 0; c < layer.out.channels; c++)
         for (uint32_t y = 0; y < layer.out.height; y++) {
-            uint8_t *row = job.out + k210b_row_offset(layer.out, c, y);
+            uint8_t *row = job.out + row_address(layer.out, c, y);
             for (uint32_t x = 0; x < layer.out.width; x++)
                 row[x] = pooled(&job, c, y, x);
         }

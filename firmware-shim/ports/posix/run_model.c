@@ -55,15 +55,41 @@ static int print_boxes(const k210b_run_t *run, const char *card_path)
     return found < 0;
 }
 
-static int run_all(k210b_run_t *run)
+static int run_all(k210b_run_t *run, const uint8_t *input, uint32_t input_bytes)
 {
-    int status;
     uint32_t now = 0;
-    do {
+    int status = k210b_run_input(run, input, input_bytes);
+    while (status == 0) {
         k210b_run_clock(run, now++);
         status = k210b_run_step(run);
-    } while (status == 0);
+    }
     return status;
+}
+
+/** Runs an opened model in fresh memory and prints what came out. */
+static int run_model(const k210b_model_t *model, const uint8_t *input, uint32_t input_bytes, char **argv)
+{
+    k210b_run_t run;
+    k210b_kpu_reference_t kpu = {calloc(1, 2 << 20), 1, 0, 0};
+    uint32_t main_bytes = k210b_model_main_bytes(model);
+    uint8_t *main_mem = new_block(64, main_bytes);
+    memset(main_mem, 0xA5, main_bytes); /* a run must not count on zeros */
+    k210b_port_t port = {.ctx = &kpu, .kpu_ram = kpu.ram, .kpu_start = k210b_kpu_reference_start, .kpu_done = k210b_kpu_reference_done};
+    int status = k210b_run_begin(&run, model, main_mem, &port), bad = 1;
+    status = status ? status : run_all(&run, input, input_bytes);
+    if (status < 0) {
+        fail("run", status);
+    } else {
+        printf("{\"version\":%u,\"mainBytes\":%u,\"nodes\":%u,\"kpuLayers\":%u,\"outputs\":[", model->version, main_bytes, model->nodes, kpu.layers);
+        for (uint32_t i = 0; i < model->outputs; i++)
+            print_output(&run, i, argv[4]);
+        printf("]");
+        bad = strcmp(argv[3], "-") != 0 ? print_boxes(&run, argv[3]) : 0;
+        printf("}\n");
+    }
+    free(kpu.ram);
+    free(main_mem);
+    return bad;
 }
 
 int main(int argc, char **argv)
@@ -71,32 +97,15 @@ int main(int argc, char **argv)
     if (argc != 5)
         return fail("usage: k210b-run MODEL INPUT CARD|- OUTDIR|-", 0);
     uint32_t model_bytes, input_bytes;
-    uint8_t *bytes = read_file(argv[1], 256, &model_bytes), *input = read_file(argv[2], 1, &input_bytes);
-    if (!bytes || !input)
-        return fail("cannot read the model or the input", 0);
     k210b_model_t model;
-    k210b_run_t run;
-    int status = k210b_model_open(&model, bytes, model_bytes);
-    if (status)
-        return fail("open", status);
-    k210b_kpu_reference_t kpu = {calloc(1, 2 << 20), 1, 0, 0};
-    uint8_t *main_mem = new_block(64, k210b_model_main_bytes(&model));
-    memset(main_mem, 0xA5, k210b_model_main_bytes(&model)); /* a run must not count on zeros */
-    k210b_port_t port = {.ctx = &kpu, .kpu_ram = kpu.ram, .kpu_start = k210b_kpu_reference_start, .kpu_done = k210b_kpu_reference_done};
-    status = k210b_run_begin(&run, &model, main_mem, &port);
-    status = status ? status : k210b_run_input(&run, input, input_bytes);
-    status = status ? status : run_all(&run);
-    if (status < 0)
-        return fail("run", status);
-    printf("{\"version\":%u,\"mainBytes\":%u,\"nodes\":%u,\"kpuLayers\":%u,\"outputs\":[", model.version,
-           k210b_model_main_bytes(&model), model.nodes, kpu.layers);
-    for (uint32_t i = 0; i < model.outputs; i++)
-        print_output(&run, i, argv[4]);
-    printf("]");
-    int bad = strcmp(argv[3], "-") != 0 ? print_boxes(&run, argv[3]) : 0;
-    printf("}\n");
-    free(kpu.ram);
-    free(main_mem);
+    uint8_t *bytes = read_file(argv[1], 256, &model_bytes), *input = read_file(argv[2], 1, &input_bytes);
+    int bad = 1, status = bytes && input ? k210b_model_open(&model, bytes, model_bytes) : 0;
+    if (!bytes || !input)
+        fail("cannot read the model or the input", 0);
+    else if (status)
+        fail("open", status);
+    else
+        bad = run_model(&model, input, input_bytes, argv);
     free(bytes);
     free(input);
     return bad;
