@@ -7,7 +7,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Direct edges that are allowed. Every host folder may import foundation and tensor. */
 const EDGES = {
-  protocol: [],
+  protocol: ['foundation'], // for the one error class
   foundation: [],
   tensor: [],
   kpu: [],

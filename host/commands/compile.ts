@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { compileFile } from '../jobs/compile-file.js'
 import { BridgeError } from '../foundation/errors.js'
+import { compileFile } from '../jobs/compile-file.js'
 import { formatBytes, parseInteger, parseNumbers, runCommand, table } from './runtime.js'
 
 interface Options {
@@ -30,7 +30,11 @@ and how the outputs are decoded. Without --calibration the zoo's own pictures ar
 
 function inputShape(text: string): Record<string, number[]> {
   const match = /^([^=]+)=(\d+(?:x\d+)+)$/.exec(text)
-  if (!match) throw new BridgeError('USAGE', { what: `--input-shape ${text} is not NAME=1x3xHxW`, fix: 'For example --input-shape input=1x3x240x320.' })
+  if (!match)
+    throw new BridgeError('USAGE', {
+      what: `--input-shape ${text} is not NAME=1x3xHxW`,
+      fix: 'For example --input-shape input=1x3x240x320.',
+    })
   return { [match[1]!]: match[2]!.split('x').map(Number) }
 }
 

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { loadOwnStub } from '../flasher/flash-files.js'
 import { createLogger } from '../foundation/logger.js'
 import { type Daemon, startDaemon } from '../http/daemon.js'
-import { type DemoModel, demoFlashItems, demoModel } from '../jobs/demo-model.js'
+import { type DemoModel, demoModel, flashDemo } from '../jobs/demo-model.js'
 import { DEFAULT_LISTEN, defaultDataFolder } from './data-folder.js'
 import { commandPortOpener, sharedScene, VirtualBoards } from './open-port.js'
 import { type CommandIo, formatBytes, runCommand, untilAborted } from './runtime.js'
@@ -21,22 +20,22 @@ const BOOT_MS = 30_000
 
 /** Opens the page in the desktop's browser; where there is none, the printed URL has to do. */
 function openBrowser(url: string): void {
-  const [program, ...args] = process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
+  const [program, ...args] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
   if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return
-  spawn(program!, [...args, url], { stdio: 'ignore', detached: true }).on('error', () => {}).unref()
+  spawn(program!, [...args, url], { stdio: 'ignore', detached: true })
+    .on('error', () => {})
+    .unref()
 }
 
 /** Compiles, then flashes firmware and model through the boot ROM, as with a board on the desk. */
 async function bringUp(daemon: Daemon, model: DemoModel, io: CommandIo): Promise<void> {
   const device = daemon.services.fleet.get(BOARD)
   device.rememberCard(model.sha256, model.card)
-  const items = await demoFlashItems(model)
-  const stub = await loadOwnStub()
   const job = daemon.services.jobs.start('flash', ({ signal, progress }) =>
-    device.flash(items, {
-      stub,
+    flashDemo(device, model, {
       signal,
-      onProgress: (step) => {
+      progress: (step) => {
         progress(step)
         io.progress(step)
       },
@@ -45,7 +44,9 @@ async function bringUp(daemon: Daemon, model: DemoModel, io: CommandIo): Promise
   const { error, result } = await daemon.services.jobs.wait(job.id)
   if (error) throw new Error(error.what)
   const flash = result as { sentBytes: number; skippedBytes: number; seconds: number }
-  io.say(`flashed in ${flash.seconds.toFixed(1)} s of board time: ${formatBytes(flash.sentBytes)} sent, ${formatBytes(flash.skippedBytes)} were there already`)
+  io.say(
+    `flashed in ${flash.seconds.toFixed(1)} s of board time: ${formatBytes(flash.sentBytes)} sent, ${formatBytes(flash.skippedBytes)} were there already`,
+  )
   await device.whenRunning(BOOT_MS, io.signal)
   io.say(`the board runs ${device.view().firmware?.buildId} with ${model.card.name}`)
 }
@@ -63,11 +64,18 @@ export function registerDemo(program: Command): void {
     .action((options: Options) =>
       runCommand(options, async (io) => {
         const virtual = new VirtualBoards()
-        const daemon = await startDaemon({ listen: options.listen, dataDir: options.data, openPort: commandPortOpener(virtual), logger: createLogger() })
+        const daemon = await startDaemon({
+          listen: options.listen,
+          dataDir: options.data,
+          openPort: commandPortOpener(virtual),
+          logger: createLogger(),
+        })
         try {
           io.line(options.json ? JSON.stringify({ url: daemon.url }) : `live page: ${daemon.url}`)
           const model = await demoModel(options.data, { progress: io.progress, signal: io.signal })
-          io.say(`${model.card.name}: ${formatBytes(model.kmodel.length)}, forecast ${model.card.forecast?.ms.toFixed(1)} ms a frame on the chip${model.isCached ? ' (compiled before)' : ''}`)
+          io.say(
+            `${model.card.name}: ${formatBytes(model.kmodel.length)}, forecast ${model.card.forecast?.ms.toFixed(1)} ms a frame on the chip${model.isCached ? ' (compiled before)' : ''}`,
+          )
           await virtual.create('virtual:', { pace: 'real', camera: { kind: 'scene', ...(await sharedScene()) } })
           await daemon.services.fleet.add('virtual:', BOARD)
           await bringUp(daemon, model, io)

@@ -20,7 +20,10 @@ export function registerPorts(program: Command): void {
           port.guess,
         ])
         const none = 'no serial ports; `k210-bridge doctor` says what to check, `--port virtual:` needs none'
-        return { json: { ports }, text: rows.length > 0 ? table(['port', 'usb', 'serial', 'k210', 'guess'], rows) : none }
+        return {
+          json: { ports },
+          text: rows.length > 0 ? table(['port', 'usb', 'serial', 'k210', 'guess'], rows) : none,
+        }
       }),
     )
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, type CommanderError } from 'commander'
 import { BridgeError } from '../foundation/errors.js'
 import { bridgeVersion } from '../jobs/bridge-version.js'
 import { registerCompile } from './compile.js'
@@ -32,7 +32,8 @@ export function createProgram(): Command {
     .exitOverride(endUsage)
   for (const register of REGISTER) register(program)
   for (const command of program.commands) {
-    for (const one of [command, ...command.commands]) one.configureOutput({ outputError: () => {} }).exitOverride(endUsage)
+    for (const one of [command, ...command.commands])
+      one.configureOutput({ outputError: () => {} }).exitOverride(endUsage)
   }
   return program
 }

@@ -38,7 +38,9 @@ function progressReporter(): { listener: ProgressListener; stop(): void } {
       if (!fresh && now - last < PLAIN_STEP_MS) return
       stage = progress.stage
       last = now
-      process.stderr.write(`${progress.stage}${progress.total > 0 ? ` ${progress.done}/${progress.total} ${progress.unit}` : ''}\n`)
+      process.stderr.write(
+        `${progress.stage}${progress.total > 0 ? ` ${progress.done}/${progress.total} ${progress.unit}` : ''}\n`,
+      )
     },
     stop: () => {},
   }
@@ -46,7 +48,12 @@ function progressReporter(): { listener: ProgressListener; stop(): void } {
 
 function barReporter(): { listener: ProgressListener; stop(): void } {
   const bars = new MultiBar(
-    { stream: process.stderr, clearOnComplete: false, hideCursor: true, format: '{stage} {bar} {percentage}% {value}/{total} {unit}  {eta_formatted} left' },
+    {
+      stream: process.stderr,
+      clearOnComplete: false,
+      hideCursor: true,
+      format: '{stage} {bar} {percentage}% {value}/{total} {unit}  {eta_formatted} left',
+    },
     Presets.shades_classic,
   )
   const byStage = new Map<string, ReturnType<MultiBar['create']>>()
@@ -73,7 +80,10 @@ export function renderError(error: BridgeError, json: boolean): void {
 }
 
 /** Runs a command's work: Ctrl-C, progress, the one JSON document, errors and the exit code. */
-export async function runCommand(options: { json?: boolean }, work: (io: CommandIo) => Promise<CommandResult | undefined>): Promise<void> {
+export async function runCommand(
+  options: { json?: boolean },
+  work: (io: CommandIo) => Promise<CommandResult | undefined>,
+): Promise<void> {
   const json = options.json === true
   const abort = new AbortController()
   const stop = () => abort.abort(new BridgeError('CANCELLED', { what: 'stopped by the user' }))
@@ -110,7 +120,14 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [header, ...rows].map((row) => row.map(String))
   const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 /** 1234567 as `1.18 MiB`. */
@@ -123,7 +140,10 @@ export function formatBytes(bytes: number): string {
 export function parseNumbers(text: string, option: string): number[] {
   const numbers = text.split(',').map(Number)
   if (numbers.some((value) => !Number.isFinite(value))) {
-    throw new BridgeError('USAGE', { what: `${option} ${text} is no list of numbers`, fix: `For example ${option} 127,127,127.` })
+    throw new BridgeError('USAGE', {
+      what: `${option} ${text} is no list of numbers`,
+      fix: `For example ${option} 127,127,127.`,
+    })
   }
   return numbers
 }
@@ -131,6 +151,10 @@ export function parseNumbers(text: string, option: string): number[] {
 /** Parses a decimal or 0x number. @throws BridgeError `USAGE` */
 export function parseInteger(text: string, option: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new BridgeError('USAGE', { what: `${option} ${text} is no whole number`, fix: `For example ${option} 0x200000.` })
+  if (!Number.isInteger(value) || value < 0)
+    throw new BridgeError('USAGE', {
+      what: `${option} ${text} is no whole number`,
+      fix: `For example ${option} 0x200000.`,
+    })
   return value
 }

@@ -26,7 +26,12 @@ export function registerServe(program: Command): void {
   program
     .command('serve')
     .description('The daemon: owns the ports, serves the HTTP API and the live page')
-    .option('--port <url>', 'board to look after; may be given several times', (url: string, urls: string[]) => [...urls, url], [])
+    .option(
+      '--port <url>',
+      'board to look after; may be given several times',
+      (url: string, urls: string[]) => [...urls, url],
+      [],
+    )
     .option('--virtual', 'adds a virtual board whose flash lives in the data folder')
     .option('--listen <host:port>', 'address of the API', DEFAULT_LISTEN)
     .option('--data <dir>', 'folder of database and artifacts', defaultDataFolder())
@@ -35,11 +40,20 @@ export function registerServe(program: Command): void {
     .action((options: Options) =>
       runCommand(options, async (io) => {
         const virtual = new VirtualBoards()
-        const daemon = await startDaemon({ listen: options.listen, dataDir: options.data, openPort: commandPortOpener(virtual), logger: createLogger() })
+        const daemon = await startDaemon({
+          listen: options.listen,
+          dataDir: options.data,
+          openPort: commandPortOpener(virtual),
+          logger: createLogger(),
+        })
         try {
           if (options.virtual) {
             const flashFile = join(options.data, 'virtual-flash.bin')
-            await virtual.create('virtual:', { pace: 'real', flashFile, camera: { kind: 'scene', ...(await sharedScene()) } })
+            await virtual.create('virtual:', {
+              pace: 'real',
+              flashFile,
+              camera: { kind: 'scene', ...(await sharedScene()) },
+            })
             await daemon.services.fleet.add('virtual:')
           }
           for (const port of options.port) await daemon.services.fleet.add(port)

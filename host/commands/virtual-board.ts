@@ -21,16 +21,23 @@ interface Options {
 }
 
 async function boardOptions(options: Options): Promise<BoardOptions> {
-  if (options.cpu !== 'wasm') throw new BridgeError('USAGE', { what: `--cpu ${options.cpu} is not supported`, fix: 'This version has wasm.' })
-  if (options.pace !== 'real' && options.pace !== 'fast') throw new BridgeError('USAGE', { what: `--pace ${options.pace} is neither real nor fast` })
+  if (options.cpu !== 'wasm')
+    throw new BridgeError('USAGE', { what: `--cpu ${options.cpu} is not supported`, fix: 'This version has wasm.' })
+  if (options.pace !== 'real' && options.pace !== 'fast')
+    throw new BridgeError('USAGE', { what: `--pace ${options.pace} is neither real nor fast` })
   const scene = options.camera ? await folderScene(options.camera) : await sharedScene()
   return { pace: options.pace, faults: options.faults, flashFile: options.flash, camera: { kind: 'scene', ...scene } }
 }
 
 function tcpAddress(listen: string): { host: string; port: number } {
-  if (listen.startsWith('rfc2217:')) throw new BridgeError('PORT_URL', { what: 'RFC 2217 comes later', where: { listen }, fix: 'Use tcp://HOST:PORT.' })
+  if (listen.startsWith('rfc2217:'))
+    throw new BridgeError('PORT_URL', { what: 'RFC 2217 comes later', where: { listen }, fix: 'Use tcp://HOST:PORT.' })
   const match = /^tcp:\/\/(.*):(\d+)$/.exec(listen)
-  if (!match) throw new BridgeError('USAGE', { what: `--listen ${listen} is not tcp://HOST:PORT`, fix: 'For example --listen tcp://127.0.0.1:4000.' })
+  if (!match)
+    throw new BridgeError('USAGE', {
+      what: `--listen ${listen} is not tcp://HOST:PORT`,
+      fix: 'For example --listen tcp://127.0.0.1:4000.',
+    })
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2]) }
 }
 
@@ -47,10 +54,17 @@ export function registerVirtualBoard(program: Command): void {
     .option('--faults <name=value,...>', 'see below')
     .option('--cpu <wasm>', 'how firmware runs', 'wasm')
     .option('--json', 'print one JSON document when it listens')
-    .addHelpText('after', `\nFaults:\n${describeFaults()}\n\nExamples:\n  $ k210-bridge virtual-board --listen tcp://127.0.0.1:4000 --flash board.bin\n  $ k210-bridge flash board.kfpkg --port tcp://127.0.0.1:4000`)
+    .addHelpText(
+      'after',
+      `\nFaults:\n${describeFaults()}\n\nExamples:\n  $ k210-bridge virtual-board --listen tcp://127.0.0.1:4000 --flash board.bin\n  $ k210-bridge flash board.kfpkg --port tcp://127.0.0.1:4000`,
+    )
     .action((options: Options) =>
       runCommand(options, async (io) => {
-        if (!options.listen === !options.pty) throw new BridgeError('USAGE', { what: 'give either --listen or --pty', fix: 'For example --listen tcp://127.0.0.1:4000.' })
+        if (!options.listen === !options.pty)
+          throw new BridgeError('USAGE', {
+            what: 'give either --listen or --pty',
+            fix: 'For example --listen tcp://127.0.0.1:4000.',
+          })
         const address = options.listen ? tcpAddress(options.listen) : undefined
         const board = await createWorkerBoard(await boardOptions(options))
         try {

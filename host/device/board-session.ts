@@ -7,8 +7,8 @@ import {
   reboot,
   result as resultRow,
   SLOT_STATE,
-  statusName,
   stats,
+  statusName,
   streamConfig,
 } from '../../protocol/index.js'
 import { isBridgeError } from '../foundation/errors.js'
@@ -136,7 +136,10 @@ export class BoardSession {
   private async readCounters(): Promise<void> {
     const { status: _, ...board } = await this.link.request(stats, {})
     const host = this.link.statistics()
-    const fromBoard = Object.entries(board).map(([key, value]) => [`board${key[0]!.toUpperCase()}${key.slice(1)}`, value])
+    const fromBoard = Object.entries(board).map(([key, value]) => [
+      `board${key[0]!.toUpperCase()}${key.slice(1)}`,
+      value,
+    ])
     this.counters = { ...host, ...Object.fromEntries(fromBoard) }
     if (host.framesDamaged > this.lastDamaged) this.listener.log('debug', `${host.framesDamaged} damaged frames so far`)
     this.lastDamaged = host.framesDamaged
@@ -148,6 +151,8 @@ export class BoardSession {
       await new Promise<void>((resolve) => this.link.port.clock.timer(POLL_MS, resolve))
       if (this.link.state !== 'open') continue
       try {
+        // A stream keeps the link from ever falling silent, so the clocks are compared here.
+        await this.link.ping()
         await this.readCounters()
         this.listener.changed()
       } catch (error) {

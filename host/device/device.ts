@@ -1,19 +1,35 @@
 import { EventEmitter } from 'node:events'
-import { infer, INFER_SOURCE, modelLoad, type Payload, type picture as pictureRow, reboot, type result as resultRow } from '../../protocol/index.js'
+import {
+  INFER_SOURCE,
+  infer,
+  modelLoad,
+  type Payload,
+  type picture as pictureRow,
+  reboot,
+  type result as resultRow,
+} from '../../protocol/index.js'
 import { encodeBoardCard } from '../card/binary.js'
 import type { ModelCard } from '../card/card.js'
+import { type FlashOptions, type FlashResult, flashBoard } from '../flasher/flash.js'
+import type { FlashItem } from '../flasher/plan.js'
 import { type Clock, sleep, wallClock } from '../foundation/clock.js'
 import { asBridgeError, BridgeError, isBridgeError } from '../foundation/errors.js'
 import type { Logger } from '../foundation/logger.js'
 import type { ProgressListener } from '../foundation/progress.js'
-import { type FlashOptions, type FlashResult, flashBoard } from '../flasher/flash.js'
-import type { FlashItem } from '../flasher/plan.js'
 import { LinkSession } from '../link/session.js'
 import { sendTransfer, type TransferResult } from '../link/transfer.js'
 import type { Port, PortOpener } from '../port/port.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
 import { type BoardConfig, BoardSession, type SessionListener } from './board-session.js'
-import type { BoardEvents, BoardState, BoardView, DetectionEvent, LogEvent, PictureEvent, ResultEvent } from './events.js'
+import type {
+  BoardEvents,
+  BoardState,
+  BoardView,
+  DetectionEvent,
+  LogEvent,
+  PictureEvent,
+  ResultEvent,
+} from './events.js'
 import { probeBoard } from './probe.js'
 import { toDetections, toStages } from './result-event.js'
 
@@ -184,7 +200,10 @@ export class Device {
   }
 
   /** Puts a kmodel and its card into a slot and loads it. */
-  async deploy(input: { kmodel: Uint8Array; name: string; slot: number; card: ModelCard }, options: WorkOptions): Promise<DeployResult> {
+  async deploy(
+    input: { kmodel: Uint8Array; name: string; slot: number; card: ModelCard },
+    options: WorkOptions,
+  ): Promise<DeployResult> {
     const session = this.running()
     const card = encodeBoardCard(input.card)
     const result = await sendTransfer(
@@ -193,7 +212,11 @@ export class Device {
       { signal: options.signal, onProgress: options.progress },
     )
     this.rememberCard(result.sha256, input.card)
-    const { mainBytes } = await session.link.request(modelLoad, { slot: input.slot }, { timeoutMs: 3000, busyMs: 10_000, signal: options.signal })
+    const { mainBytes } = await session.link.request(
+      modelLoad,
+      { slot: input.slot },
+      { timeoutMs: 3000, busyMs: 10_000, signal: options.signal },
+    )
     await session.refresh()
     if (input.slot === this.config.slot) await session.stream(this.config)
     return { ...result, slot: input.slot, name: input.name, mainBytes }
@@ -202,9 +225,17 @@ export class Device {
   /** Runs the model of a slot on a picture of exactly the network's size; nothing is lost on the way. */
   async infer(picture: PlanarPicture, slot: number, options: WorkOptions = {}): Promise<InferResult> {
     const { link } = this.running()
-    await sendTransfer(link, { target: 'input', slot, bytes: picture.data }, { signal: options.signal, onProgress: options.progress })
+    await sendTransfer(
+      link,
+      { target: 'input', slot, bytes: picture.data },
+      { signal: options.signal, onProgress: options.progress },
+    )
     const token = Math.floor(Math.random() * 2 ** 32)
-    const answer = await link.request(infer, { slot, source: INFER_SOURCE.input, token }, { timeoutMs: 2000, busyMs: 10_000, signal: options.signal })
+    const answer = await link.request(
+      infer,
+      { slot, source: INFER_SOURCE.input, token },
+      { timeoutMs: 2000, busyMs: 10_000, signal: options.signal },
+    )
     return {
       frameId: answer.frameId,
       deviceTimeUs: answer.doneUs,
@@ -286,7 +317,11 @@ export class Device {
       const error = asBridgeError(thrown)
       this.options.logger.debug({ code: error.code, where: error.where }, error.what)
       if (isBridgeError(error, 'LINK_TIMEOUT') && this.port?.isOpen) await this.probe(this.port)
-      else this.setState(this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent', error.fix ? `${error.what}. ${error.fix}` : error.what)
+      else
+        this.setState(
+          this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent',
+          error.fix ? `${error.what}. ${error.fix}` : error.what,
+        )
       return false
     }
   }
@@ -325,7 +360,11 @@ export class Device {
 
   private async probe(port: Port): Promise<void> {
     const found = await probeBoard(port, this.abort.signal).catch(() => undefined)
-    if (!found) this.setState(this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent', 'neither shim, ROM nor stub answers')
+    if (!found)
+      this.setState(
+        this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent',
+        'neither shim, ROM nor stub answers',
+      )
     else this.setState(found.stage, found.note)
   }
 

@@ -22,7 +22,11 @@ export class Fleet {
   get(id: string): Device {
     const device = this.devices.get(id)
     if (device) return device
-    throw new BridgeError('NOT_FOUND', { what: `there is no board ${id}`, where: { board: id }, fix: 'GET /api/v1/boards lists them; POST adds one.' })
+    throw new BridgeError('NOT_FOUND', {
+      what: `there is no board ${id}`,
+      where: { board: id },
+      fix: 'GET /api/v1/boards lists them; POST adds one.',
+    })
   }
 
   /**
@@ -32,8 +36,19 @@ export class Fleet {
    */
   async add(port: string, id = defaultId(port)): Promise<Device> {
     const taken = this.list().find((device) => device.url === port || device.id === id)
-    if (taken) throw new BridgeError('CONFLICT', { what: `board ${taken.id} already uses ${taken.url}`, where: { port }, fix: 'Remove it first, or give another id.' })
-    const device = new Device({ ...this.options, id, url: port, openPort: this.openPort, logger: this.logger.child({ board: id }) })
+    if (taken)
+      throw new BridgeError('CONFLICT', {
+        what: `board ${taken.id} already uses ${taken.url}`,
+        where: { port },
+        fix: 'Remove it first, or give another id.',
+      })
+    const device = new Device({
+      ...this.options,
+      id,
+      url: port,
+      openPort: this.openPort,
+      logger: this.logger.child({ board: id }),
+    })
     this.devices.set(id, device)
     try {
       await device.start()

@@ -1,4 +1,4 @@
-import { box as boxRow, type Payload, type result as resultRow } from '../../protocol/index.js'
+import type { box as boxRow, Payload, result as resultRow } from '../../protocol/index.js'
 import type { DetectionEvent } from './events.js'
 
 /** Boxes travel in eighths of a pixel, scores in 1/65535 (protocol/messages/stream.ts). */

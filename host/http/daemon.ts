@@ -67,7 +67,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 /** Opens the boards that were added before, and keeps the table in step. Virtual boards live as long as their process. */
 async function rememberBoards(fleet: Fleet, table: BoardTable, logger: Logger): Promise<void> {
   for (const { id, port } of table.all()) {
-    await fleet.add(port, id).catch((error) => logger.warn({ err: error, port }, 'a board of last time cannot be added'))
+    await fleet
+      .add(port, id)
+      .catch((error) => logger.warn({ err: error, port }, 'a board of last time cannot be added'))
   }
   fleet.onChange((change, device) => {
     if (change === 'removed') table.remove(device.id)

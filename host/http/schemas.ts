@@ -5,40 +5,42 @@ import type { BoardView, DetectionEvent } from '../device/events.js'
 export const BoardId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
 
 export const Detection = Type.Unsafe<DetectionEvent>(
-Type.Object({
-  box: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()], {
-    description: 'x, y (top left), width, height in picture pixels',
+  Type.Object({
+    box: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()], {
+      description: 'x, y (top left), width, height in picture pixels',
+    }),
+    score: Type.Number(),
+    label: Type.Optional(Type.String()),
   }),
-  score: Type.Number(),
-  label: Type.Optional(Type.String()),
-}),
 )
 
-export const Board = Type.Unsafe<BoardView>(Type.Object(
-  {
-    id: Type.String(),
-    port: Type.String(),
-    state: Type.String({ description: 'absent, rom, stub, booting, running, lost or quarantined' }),
-    firmware: Type.Union([
-      Type.Object({ version: Type.String(), buildId: Type.String(), board: Type.String() }),
-      Type.Null(),
-    ]),
-    memory: Type.Union([Type.Object({ freeBytes: Type.Number(), limitBytes: Type.Number() }), Type.Null()]),
-    models: Type.Array(
-      Type.Object({
-        slot: Type.Number(),
-        name: Type.String(),
-        sha256: Type.String(),
-        bytes: Type.Number(),
-        state: Type.String(),
-        problem: Type.Optional(Type.String()),
-      }),
-    ),
-    link: Type.Record(Type.String(), Type.Number()),
-    note: Type.String(),
-  },
-  { additionalProperties: true },
-))
+export const Board = Type.Unsafe<BoardView>(
+  Type.Object(
+    {
+      id: Type.String(),
+      port: Type.String(),
+      state: Type.String({ description: 'absent, rom, stub, booting, running, lost or quarantined' }),
+      firmware: Type.Union([
+        Type.Object({ version: Type.String(), buildId: Type.String(), board: Type.String() }),
+        Type.Null(),
+      ]),
+      memory: Type.Union([Type.Object({ freeBytes: Type.Number(), limitBytes: Type.Number() }), Type.Null()]),
+      models: Type.Array(
+        Type.Object({
+          slot: Type.Number(),
+          name: Type.String(),
+          sha256: Type.String(),
+          bytes: Type.Number(),
+          state: Type.String(),
+          problem: Type.Optional(Type.String()),
+        }),
+      ),
+      link: Type.Record(Type.String(), Type.Number()),
+      note: Type.String(),
+    },
+    { additionalProperties: true },
+  ),
+)
 
 export const Artifact = Type.Object({
   sha256: Type.String(),

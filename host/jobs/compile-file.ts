@@ -1,6 +1,5 @@
-import { basename } from 'node:path'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { ModelCard } from '../card/card.js'
 import { cardPathFor, printCard } from '../card/parse.js'
 import type { CompileReport } from '../compiler/report.js'
@@ -38,8 +37,16 @@ export interface CompiledFile extends Omit<CompileReport, 'kmodel'> {
 
 /** Reads, compiles and writes kmodel and card (temporary name, then rename). */
 export async function compileFile(options: CompileFileOptions, context: Partial<JobContext>): Promise<CompiledFile> {
-  if (options.target !== 'v4') throw new BridgeError('USAGE', { what: `--target ${options.target} is not supported`, fix: 'This version writes v4.' })
-  if (options.method !== 'minmax') throw new BridgeError('USAGE', { what: `--method ${options.method} is not supported`, fix: 'This version has minmax.' })
+  if (options.target !== 'v4')
+    throw new BridgeError('USAGE', {
+      what: `--target ${options.target} is not supported`,
+      fix: 'This version writes v4.',
+    })
+  if (options.method !== 'minmax')
+    throw new BridgeError('USAGE', {
+      what: `--method ${options.method} is not supported`,
+      fix: 'This version has minmax.',
+    })
   const model = await readFileBytes(options.model)
   const card = await findCard(options.model, model, options.cardFile)
   const calibration = await calibrationFor(options, card)
@@ -61,7 +68,9 @@ export async function compileFile(options: CompileFileOptions, context: Partial<
         keepHead: options.keepHead,
         outputs: options.outputs,
         inputShape: options.inputShape,
-        dumpIr: dumpIr ? (pass, text) => void dumps.push(writeFileAtomic(join(dumpIr, `${pass}.ir.txt`), text)) : undefined,
+        dumpIr: dumpIr
+          ? (pass, text) => void dumps.push(writeFileAtomic(join(dumpIr, `${pass}.ir.txt`), text))
+          : undefined,
       },
     },
     context,

@@ -59,22 +59,40 @@ export interface CompileBody {
 }
 
 /** `POST /compile`: artifacts in, artifacts out. */
-export async function compileArtifact(artifacts: ArtifactStore, body: CompileBody, context: JobContext): Promise<unknown> {
+export async function compileArtifact(
+  artifacts: ArtifactStore,
+  body: CompileBody,
+  context: JobContext,
+): Promise<unknown> {
   const artifact = artifacts.get(body.model)
   const model = await artifacts.read(body.model)
-  const given = body.card ? parseCard(JSON.parse(Buffer.from(await artifacts.read(body.card)).toString('utf8'))) : undefined
+  const given = body.card
+    ? parseCard(JSON.parse(Buffer.from(await artifacts.read(body.card)).toString('utf8')))
+    : undefined
   const card = cardFor(model, given)
   const { name = artifact.name.replace(/\.[^.]+$/, ''), samples = 100, ...rest } = body.options ?? {}
   const options: CompileOptions = { method: 'minmax', target: 'v4', ...rest }
   const calibration = await calibrationPictures(artifacts, body.calibration, card, samples)
   const output = await compileModel({ model, name, calibration, card, options }, context)
   const stored = await artifacts.add(Readable.from([output.kmodel]), `${name}.kmodel`)
-  const storedCard = await artifacts.add(Readable.from([Buffer.from(JSON.stringify(output.card, null, 2))]), `${name}.card.json`)
+  const storedCard = await artifacts.add(
+    Readable.from([Buffer.from(JSON.stringify(output.card, null, 2))]),
+    `${name}.card.json`,
+  )
   return { ...output.report, kmodel: stored, card: storedCard, sha256: stored.sha256, bytes: stored.bytes }
 }
 
-async function calibrationPictures(artifacts: ArtifactStore, source: CompileBody['calibration'], card: Partial<ModelCard>, samples: number): Promise<PlanarPicture[]> {
-  if (!card.input) throw new BridgeError('COMPILE_CALIBRATION', { what: 'the input rule of this network is unknown', fix: 'Give a card with its input (size, mean, std).' })
+async function calibrationPictures(
+  artifacts: ArtifactStore,
+  source: CompileBody['calibration'],
+  card: Partial<ModelCard>,
+  samples: number,
+): Promise<PlanarPicture[]> {
+  if (!card.input)
+    throw new BridgeError('COMPILE_CALIBRATION', {
+      what: 'the input rule of this network is unknown',
+      fix: 'Give a card with its input (size, mean, std).',
+    })
   if (source === undefined) return []
   if ('dir' in source) return loadCalibration(source.dir, card.input, samples)
   const pictures = await Promise.all(source.slice(0, samples).map((hash) => artifacts.read(hash)))

@@ -1,7 +1,7 @@
-import { asBridgeError, BridgeError } from '../foundation/errors.js'
-import { ERROR_CODES, type ErrorCode } from '../foundation/error-codes.js'
-import type { ProgressListener } from '../foundation/progress.js'
 import type { BoardView } from '../device/events.js'
+import { ERROR_CODES, type ErrorCode } from '../foundation/error-codes.js'
+import { asBridgeError, BridgeError } from '../foundation/errors.js'
+import type { ProgressListener } from '../foundation/progress.js'
 import type { Artifact } from '../store/artifacts.js'
 import type { Job } from './job-manager.js'
 
@@ -16,7 +16,10 @@ export interface DaemonTarget {
 export function parseDaemonUrl(url: string): DaemonTarget {
   const match = /^daemon:(https?:\/\/[^/]+)\/?([^/]*)$/.exec(url)
   if (!match) {
-    throw new BridgeError('PORT_URL', { what: `${url} is no daemon port`, fix: 'Write daemon:http://127.0.0.1:2100/BOARD; GET /api/v1/boards lists the boards.' })
+    throw new BridgeError('PORT_URL', {
+      what: `${url} is no daemon port`,
+      fix: 'Write daemon:http://127.0.0.1:2100/BOARD; GET /api/v1/boards lists the boards.',
+    })
   }
   return { baseUrl: match[1]!, board: decodeURIComponent(match[2]!) }
 }
@@ -51,26 +54,39 @@ export class DaemonClient {
   }
 
   async upload(bytes: Uint8Array, name: string): Promise<Artifact> {
-    const response = await this.fetch('POST', `/artifacts?name=${encodeURIComponent(name)}`, bytes, 'application/octet-stream')
+    const response = await this.fetch(
+      'POST',
+      `/artifacts?name=${encodeURIComponent(name)}`,
+      bytes,
+      'application/octet-stream',
+    )
     return ((await response.json()) as { artifact: Artifact }).artifact
   }
 
   /** Starts work, follows its progress and returns its result; aborting the signal cancels the job. */
-  async work(path: string, body: unknown, options: { signal?: AbortSignal; progress?: ProgressListener }): Promise<unknown> {
+  async work(
+    path: string,
+    body: unknown,
+    options: { signal?: AbortSignal; progress?: ProgressListener },
+  ): Promise<unknown> {
     const { job } = (await this.json('POST', path, body)) as { job: Job }
     const cancel = () => void this.json('DELETE', `/jobs/${job.id}`).catch(() => undefined)
     options.signal?.addEventListener('abort', cancel, { once: true })
     try {
       for await (const { data } of this.events(`/jobs/${job.id}/events`)) {
         const state = data as Job
-        if (state.state === 'running') options.progress?.({ stage: state.stage, done: Math.round(state.progress * 100), total: 100, unit: 'steps' })
+        if (state.state === 'running')
+          options.progress?.({ stage: state.stage, done: Math.round(state.progress * 100), total: 100, unit: 'steps' })
         if (state.state === 'done') return state.result
         if (state.error) throw remoteError(state.error)
       }
     } finally {
       options.signal?.removeEventListener('abort', cancel)
     }
-    throw new BridgeError('DAEMON_UNREACHABLE', { what: 'the daemon closed the connection before the job ended', where: { job: job.id } })
+    throw new BridgeError('DAEMON_UNREACHABLE', {
+      what: 'the daemon closed the connection before the job ended',
+      where: { job: job.id },
+    })
   }
 
   /** Server-sent events until the signal aborts or the daemon ends them. */
@@ -89,18 +105,39 @@ export class DaemonClient {
   }
 
   /** The newest picture after a frame id; undefined when none came in the daemon's waiting time. */
-  async picture(board: string, after: number, signal?: AbortSignal): Promise<{ frameId: number; jpeg: Uint8Array } | undefined> {
-    const response = await this.fetch('GET', `/boards/${encodeURIComponent(board)}/snapshot.jpg?after=${after}`, undefined, undefined, signal)
+  async picture(
+    board: string,
+    after: number,
+    signal?: AbortSignal,
+  ): Promise<{ frameId: number; jpeg: Uint8Array } | undefined> {
+    const response = await this.fetch(
+      'GET',
+      `/boards/${encodeURIComponent(board)}/snapshot.jpg?after=${after}`,
+      undefined,
+      undefined,
+      signal,
+    )
     if (response.status !== 200) return undefined
     return { frameId: Number(response.headers.get('x-frame-id')), jpeg: new Uint8Array(await response.arrayBuffer()) }
   }
 
   async json(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await this.fetch(method, path, body === undefined ? undefined : JSON.stringify(body), 'application/json')
+    const response = await this.fetch(
+      method,
+      path,
+      body === undefined ? undefined : JSON.stringify(body),
+      'application/json',
+    )
     return response.status === 204 ? undefined : response.json()
   }
 
-  private async fetch(method: string, path: string, body?: string | Uint8Array, type?: string, signal?: AbortSignal): Promise<Response> {
+  private async fetch(
+    method: string,
+    path: string,
+    body?: string | Uint8Array,
+    type?: string,
+    signal?: AbortSignal,
+  ): Promise<Response> {
     const headers: Record<string, string> = {}
     if (body !== undefined && type) headers['content-type'] = type
     if (this.token) headers.authorization = `Bearer ${this.token}`
@@ -109,7 +146,11 @@ export class DaemonClient {
       response = await fetch(`${this.baseUrl}/api/v1${path}`, { method, headers, body, signal })
     } catch (error) {
       if (signal?.aborted) throw asBridgeError(signal.reason, 'CANCELLED')
-      throw asBridgeError(error, 'DAEMON_UNREACHABLE', { what: 'the daemon does not answer', where: { daemon: this.baseUrl }, fix: 'Start it with `k210-bridge serve`.' })
+      throw asBridgeError(error, 'DAEMON_UNREACHABLE', {
+        what: 'the daemon does not answer',
+        where: { daemon: this.baseUrl },
+        fix: 'Start it with `k210-bridge serve`.',
+      })
     }
     if (!response.ok) throw remoteError((await response.json().catch(() => ({}))) as Partial<RemoteProblem>)
     return response
@@ -126,7 +167,11 @@ interface RemoteProblem {
 /** The daemon's problem as the error that a local run would have thrown. */
 function remoteError(problem: Partial<RemoteProblem>): BridgeError {
   const code = problem.code && problem.code in ERROR_CODES ? (problem.code as ErrorCode) : 'INTERNAL'
-  return new BridgeError(code, { what: problem.what ?? 'the daemon refused the request', where: problem.where, fix: problem.fix })
+  return new BridgeError(code, {
+    what: problem.what ?? 'the daemon refused the request',
+    where: problem.where,
+    fix: problem.fix,
+  })
 }
 
 function parseEvent(block: string): ServerEvent | undefined {

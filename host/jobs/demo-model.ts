@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ModelCard } from '../card/card.js'
 import { encodeBoardCard } from '../card/binary.js'
+import type { ModelCard } from '../card/card.js'
 import { loadCard, printCard } from '../card/parse.js'
+import type { Device, WorkOptions } from '../device/device.js'
+import type { FlashResult } from '../flasher/flash.js'
+import { loadOwnStub } from '../flasher/flash-files.js'
 import { modelStoreItems } from '../flasher/store-image.js'
-import type { FlashItem } from '../flasher/plan.js'
 import { readFileBytes, writeFileAtomic } from '../foundation/files.js'
 import type { ProgressListener } from '../foundation/progress.js'
 import { buildZooModel, DEFAULT_NETWORK } from '../zoo/catalogue.js'
@@ -27,7 +29,10 @@ export interface DemoModel {
 const CALIBRATION_PICTURES = 96
 
 /** Compiles the default network, or takes the kmodel that an earlier run with the same model and version left in `dataDir`. */
-export async function demoModel(dataDir: string, options: { progress?: ProgressListener; signal?: AbortSignal } = {}): Promise<DemoModel> {
+export async function demoModel(
+  dataDir: string,
+  options: { progress?: ProgressListener; signal?: AbortSignal } = {},
+): Promise<DemoModel> {
   const { name, onnx, card } = await buildZooModel(DEFAULT_NETWORK)
   const key = createHash('sha256').update(bridgeVersion).update(onnx).digest('hex').slice(0, 16)
   const file = join(dataDir, 'demo', `${name}-${key}.kmodel`)
@@ -37,14 +42,18 @@ export async function demoModel(dataDir: string, options: { progress?: ProgressL
     return { kmodel, card: await loadCard(cardFile), sha256: sha256Hex(kmodel), isCached: true }
   }
   const calibration = await demoCalibration(card.input, CALIBRATION_PICTURES)
-  const compiled = await compileModel({ model: onnx, name, calibration, card, options: { method: 'minmax', target: 'v4' } }, options)
+  const compiled = await compileModel(
+    { model: onnx, name, calibration, card, options: { method: 'minmax', target: 'v4' } },
+    options,
+  )
   await writeFileAtomic(cardFile, printCard(compiled.card))
   await writeFileAtomic(file, compiled.kmodel)
   return { kmodel: compiled.kmodel, card: compiled.card, sha256: compiled.report.sha256, isCached: false }
 }
 
-/** Firmware and model store with the demo's model in slot 0, as one flashing. */
-export async function demoFlashItems(model: DemoModel): Promise<FlashItem[]> {
-  const store = modelStoreItems([{ slot: 0, name: model.card.name.slice(0, 32), kmodel: model.kmodel, card: encodeBoardCard(model.card) }])
-  return [await shimFirmware(), ...store]
+/** Flashes firmware and model store, the demo's model in slot 0, through the boot ROM. */
+export async function flashDemo(device: Device, model: DemoModel, options: WorkOptions): Promise<FlashResult> {
+  const slot = { slot: 0, name: model.card.name.slice(0, 32), kmodel: model.kmodel, card: encodeBoardCard(model.card) }
+  const items = [await shimFirmware(), ...modelStoreItems([slot])]
+  return device.flash(items, { stub: await loadOwnStub(), signal: options.signal, onProgress: options.progress })
 }

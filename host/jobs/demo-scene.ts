@@ -30,7 +30,10 @@ function wholeShot({ width, height }: PlanarPicture, picture: number): SceneShot
 /** Pictures of a folder, in the order of their names, as a scene: each is seen whole (its 4:3 middle) for a while. */
 export async function folderScene(folder: string): Promise<DemoScene> {
   const files = await calibrationFiles(folder, MOST_PICTURES)
-  const pictures = await loadScenePictures(files.map((file) => ({ file })), SCENE_WIDTH)
+  const pictures = await loadScenePictures(
+    files.map((file) => ({ file })),
+    SCENE_WIDTH,
+  )
   return { pictures, shots: pictures.map(wholeShot) }
 }
 

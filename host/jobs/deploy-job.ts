@@ -1,9 +1,9 @@
 import { basename } from 'node:path'
 import type { ModelCard } from '../card/card.js'
 import { parseCard } from '../card/parse.js'
-import type { Device, DeployResult } from '../device/device.js'
-import type { ArtifactStore } from '../store/artifacts.js'
+import type { DeployResult, Device } from '../device/device.js'
 import { prepareModel } from '../simulator/model.js'
+import type { ArtifactStore } from '../store/artifacts.js'
 import type { JobContext } from './job-manager.js'
 import { plainCard } from './plain-card.js'
 
@@ -17,7 +17,11 @@ export interface DeployInput {
 }
 
 /** Refuses what is no kmodel or breaks a limit of the chip before a byte is sent, then transfers, loads and reports. */
-export async function deployModel(device: Device, input: DeployInput, context: Partial<JobContext>): Promise<DeployResult> {
+export async function deployModel(
+  device: Device,
+  input: DeployInput,
+  context: Partial<JobContext>,
+): Promise<DeployResult> {
   const simulation = await prepareModel(input.kmodel)
   const card = input.card ?? plainCard(input.name, input.kmodel, simulation)
   return device.deploy({ ...input, card }, context)
@@ -32,10 +36,17 @@ export interface DeployBody {
 }
 
 /** `POST /boards/{id}/models`. */
-export async function deployArtifact(artifacts: ArtifactStore, device: Device, body: DeployBody, context: JobContext): Promise<DeployResult> {
+export async function deployArtifact(
+  artifacts: ArtifactStore,
+  device: Device,
+  body: DeployBody,
+  context: JobContext,
+): Promise<DeployResult> {
   const artifact = artifacts.get(body.artifact)
   const kmodel = await artifacts.read(body.artifact)
-  const card = body.card ? parseCard(JSON.parse(Buffer.from(await artifacts.read(body.card)).toString('utf8'))) : undefined
+  const card = body.card
+    ? parseCard(JSON.parse(Buffer.from(await artifacts.read(body.card)).toString('utf8')))
+    : undefined
   const name = body.name ?? card?.name ?? basename(artifact.name).replace(/\.kmodel$/, '')
   return deployModel(device, { kmodel, name, slot: body.slot, card }, context)
 }

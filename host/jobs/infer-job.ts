@@ -18,7 +18,11 @@ export interface PictureInference {
  * Sends a picture to the board, by the input rule of the slot's card, and runs the slot's model on it there.
  * @throws BridgeError `CONFLICT` when the card of the slot is unknown here, `PICTURE_FORMAT`
  */
-export async function inferPicture(device: Device, bytes: Uint8Array, options: WorkOptions & { slot: number }): Promise<PictureInference> {
+export async function inferPicture(
+  device: Device,
+  bytes: Uint8Array,
+  options: WorkOptions & { slot: number },
+): Promise<PictureInference> {
   const card = device.cardOf(options.slot)
   if (!card) {
     throw new BridgeError('CONFLICT', {
@@ -30,6 +34,9 @@ export async function inferPicture(device: Device, bytes: Uint8Array, options: W
   const picture = await decodePicture(bytes)
   const { picture: input, placement } = placePicture(picture, card.input)
   const result = await device.infer(input, options.slot, options)
-  const detections = result.detections.map((detection) => ({ ...detection, box: boxToPicture(detection.box, placement) }))
+  const detections = result.detections.map((detection) => ({
+    ...detection,
+    box: boxToPicture(detection.box, placement),
+  }))
   return { ...result, width: picture.width, height: picture.height, detections }
 }

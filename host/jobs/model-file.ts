@@ -1,8 +1,8 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { ModelCard } from '../card/card.js'
 import { cardPathFor, loadCard } from '../card/parse.js'
 import { zooCardFor } from '../zoo/known-models.js'
-import { createHash } from 'node:crypto'
 
 /** Lower-case hex SHA-256. */
 export const sha256Hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

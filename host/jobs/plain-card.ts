@@ -28,7 +28,13 @@ export function plainCard(name: string, kmodel: Uint8Array, { inputs, outputs }:
     input,
     decoder: { kind: 'none' },
     labels: [],
-    outputs: outputs.map((output, i) => ({ name: `output${i}`, shape: output.shape ?? [output.bytes / BYTES[output.type === 'float32' ? 'float32' : 'uint8']], type: output.type, scale: 1, zeroPoint: 0 })),
+    outputs: outputs.map((output, i) => ({
+      name: `output${i}`,
+      shape: output.shape ?? [output.bytes / BYTES[output.type === 'float32' ? 'float32' : 'uint8']],
+      type: output.type,
+      scale: 1,
+      zeroPoint: 0,
+    })),
     source: { file: name, sha256: sha256Hex(kmodel), licence: 'unknown' },
   }
 }

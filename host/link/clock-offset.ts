@@ -4,6 +4,12 @@ interface Sample {
 }
 
 const KEPT_SAMPLES = 8
+/** Clocks may drift apart by this much while a sample is kept. */
+const DRIFT_US = 2000
+
+/** A sample is right to half its round trip; two that cannot both be right mean that a clock has jumped. */
+const agree = (a: Sample, b: Sample): boolean =>
+  Math.abs(a.offsetUs - b.offsetUs) <= (a.roundTripUs + b.roundTripUs) / 2 + DRIFT_US
 
 /** Offset between the board's clock and the port's, from the ping with the shortest round trip of the last eight. */
 export class ClockOffset {
@@ -12,7 +18,8 @@ export class ClockOffset {
   /** All in microseconds: host clock when the ping left and when its answer came, board clock in between. */
   add(leftUs: number, cameUs: number, deviceUs: number): Sample {
     const sample = { roundTripUs: cameUs - leftUs, offsetUs: deviceUs - (leftUs + cameUs) / 2 }
-    this.#samples = [...this.#samples, sample].slice(-KEPT_SAMPLES)
+    const kept = this.#samples.filter((other) => agree(sample, other))
+    this.#samples = [...kept, sample].slice(-KEPT_SAMPLES)
     return sample
   }
 
