@@ -51,13 +51,20 @@ static void run_handler(k210b_t *shim, k210b_reply_t *reply)
         answer_status(reply, result);
 }
 
+/** CRC-32 of the request's payload tells a repeated request from one of a host that began anew in the same epoch. */
+static int is_repeated(const k210b_reply_t *reply, const k210b_frame_t *frame, uint32_t crc)
+{
+    return reply->state != K210B_REPLY_FREE && reply->number == frame->number && reply->id == frame->id
+        && reply->crc == crc;
+}
+
 /** The reply of a repeated request, else one to take: a free one or the oldest answered one; NULL when all work. */
-static k210b_reply_t *find_reply(k210b_link_t *link, const k210b_frame_t *frame, int *repeated)
+static k210b_reply_t *find_reply(k210b_link_t *link, const k210b_frame_t *frame, uint32_t crc, int *repeated)
 {
     k210b_reply_t *best = NULL;
     for (uint32_t i = 0; i < K210B_REPLIES; i++) {
         k210b_reply_t *reply = &link->replies[i];
-        if (reply->state != K210B_REPLY_FREE && reply->number == frame->number && reply->id == frame->id) {
+        if (is_repeated(reply, frame, crc)) {
             *repeated = 1;
             return reply;
         }
@@ -70,11 +77,16 @@ static k210b_reply_t *find_reply(k210b_link_t *link, const k210b_frame_t *frame,
     return best;
 }
 
-static void open_session(k210b_t *shim, uint8_t epoch)
+/** HELLO of another epoch, or of another host in the same one, ends the old session. The transfer stays open. */
+static void open_session(k210b_t *shim, uint8_t epoch, const uint8_t *payload, uint32_t len)
 {
     k210b_link_t *link = &shim->link;
-    if (link->open && link->epoch == epoch)
+    k210b_wire_hello_t hello;
+    if (k210b_decode(&k210b_row_hello, payload, len, &hello) < 0)
         return;
+    if (link->open && link->epoch == epoch && link->host_nonce == hello.host_nonce)
+        return;
+    link->host_nonce = hello.host_nonce;
     k210b_dispatch_reset(shim);
     k210b_pipeline_reset(shim);
     k210b_stream_reset(shim);
@@ -89,10 +101,13 @@ static void open_session(k210b_t *shim, uint8_t epoch)
 void k210b_dispatch(k210b_t *shim, const k210b_frame_t *frame, const uint8_t *payload, uint32_t len)
 {
     k210b_link_t *link = &shim->link;
+    uint32_t crc = k210b_crc32(0, payload, len);
     int repeated = 0;
     if (frame->id == K210B_ID_HELLO)
-        open_session(shim, frame->epoch);
-    k210b_reply_t *reply = find_reply(link, frame, &repeated);
+        open_session(shim, frame->epoch, payload, len);
+    if (!link->open)
+        return; /* a HELLO that does not decode */
+    k210b_reply_t *reply = find_reply(link, frame, crc, &repeated);
     if (!reply)
         return; /* the host asks again */
     if (repeated) {
@@ -102,6 +117,7 @@ void k210b_dispatch(k210b_t *shim, const k210b_frame_t *frame, const uint8_t *pa
     }
     reply->id = frame->id;
     reply->number = frame->number;
+    reply->crc = crc;
     reply->order = link->order++;
     reply->since_us = shim->now_us;
     reply->step = 0;

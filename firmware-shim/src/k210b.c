@@ -12,8 +12,13 @@ enum {
     PICTURE_BYTES = 32 * 1024,
     BLOCK_BYTES = K210B_WRITE_BUFFERS * K210B_SECTOR,
     LEAST_MODEL_BYTES = 64 * 1024,
+    PROTECTION_BITS = 0x1C,     /* status register 1 */
+    COMPLEMENT_BIT = 0x4000,    /* status register 2 */
     ALIGN = 256
 };
+
+/** The firmware's share of SRAM holds code and state. */
+typedef char k210b_state_fits[sizeof(k210b_t) < 96 * 1024 ? 1 : -1];
 
 static void set_defaults(k210b_config_t *config)
 {
@@ -75,6 +80,14 @@ static void print_banner(k210b_t *shim)
     k210b_console(shim, text);
 }
 
+/** With BP0..2 or CMP set the chip takes erases and programs and does nothing. isp.md 4.5 */
+static void warn_of_protection(k210b_t *shim)
+{
+    uint32_t status = shim->port->flash_status(shim->port->ctx);
+    if ((status & (PROTECTION_BITS | COMPLEMENT_BIT)) != 0)
+        k210b_log(shim, K210B_LOG_WARNING, "flash is write protected, status registers ", (int32_t)(status & 0xFFFF));
+}
+
 /** Banner, directory, model of slot 0: one step a poll, requests are answered from the start. */
 static void boot(k210b_t *shim)
 {
@@ -89,6 +102,7 @@ static void boot(k210b_t *shim)
         return;
     if (shim->boot == BOOT_STORE) {
         k210b_store_open(shim);
+        warn_of_protection(shim);
         if (shim->store.active == K210B_NONE)
             k210b_log(shim, K210B_LOG_INFO, "model store is empty, slots: ", K210B_SLOTS);
         shim->boot = BOOT_MODEL;

@@ -6,7 +6,7 @@
 
 enum { IDLE = 0, WAITING, WRITING };
 
-_Static_assert(K210B_MODEL_SLOTS == K210B_SLOTS, "slots of the protocol and of the core");
+typedef char k210b_slots_agree[K210B_MODEL_SLOTS == K210B_SLOTS ? 1 : -1];
 
 static uint32_t entry_at(uint32_t slot)
 {

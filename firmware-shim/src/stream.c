@@ -2,7 +2,7 @@
 #include "core.h"
 
 enum {
-    BLOCK_ROWS_AT_ONCE = 2,     /* rows of 16x16 blocks encoded in one poll */
+    BLOCK_ROWS_AT_ONCE = 1,     /* rows of 16x16 blocks encoded in one poll */
     LOWEST_QUALITY = 10
 };
 
@@ -132,6 +132,8 @@ void k210b_stream_poll(k210b_t *shim)
     k210b_stream_t *stream = &shim->stream;
     if (stream->encoding != K210B_NONE)
         encode(shim);
+    if (!shim->pipeline.results)
+        stream->ready = K210B_NONE; /* encoded for a stream that has ended */
     if (stream->sending == K210B_NONE && stream->ready != K210B_NONE) {
         stream->sending = stream->ready;
         stream->ready = K210B_NONE;

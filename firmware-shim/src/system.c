@@ -88,6 +88,7 @@ int k210b_on_echo(k210b_t *shim, k210b_reply_t *reply)
     return k210b_answer(shim, reply, &answer);
 }
 
+/** What the answer asks for happens once it has left; see rate.c. */
 static int delay_until_sent(k210b_t *shim, k210b_reply_t *reply, uint8_t what)
 {
     shim->link.after = what;
@@ -122,7 +123,6 @@ int k210b_on_reboot(k210b_t *shim, k210b_reply_t *reply)
         return K210B_ERR_BUSY;
     if (shim->link.after == K210B_AFTER_NOTHING) {
         shim->link.reboot_target = request.target;
-        shim->link.reboot_token = request.token;
         delay_until_sent(shim, reply, K210B_AFTER_REBOOT);
     }
     return k210b_answer(shim, reply, &answer);

@@ -77,6 +77,11 @@ static void epochs(void)
     check(host_ask(&host, K210B_ID_STREAM_CONFIG, &config, &answer) == K210B_STATUS_STATE, "stream", "needs a model");
     check(host_hello(&host, 256) == 0 && host.shim.link.payload_limit == 256, "epoch", "renegotiates the payload");
     check(ping(5) == 0, "epoch", "new session answers");
+    k210b_wire_hello_t other = { 1, 0, 1040, 99 };
+    host.number = 0; /* a host that began anew and drew the same epoch */
+    check(host_ask(&host, K210B_ID_HELLO, &other, NULL) == 0 && host.shim.link.payload_limit == 1040, "epoch",
+          "another host in it opens a session of its own");
+    check(ping(6) == 0, "epoch", "its requests are not taken for repeats");
 }
 
 /** All replies are taken: later requests are dropped, earlier ones stay answered. */

@@ -23,7 +23,7 @@ typedef struct k210b_config {
     uint16_t camera_height;     /**< default 240 */
 } k210b_config_t;
 
-/** All state of the shim, about 75 KiB: the caller's memory, most easily static. */
+/** All state of the shim, about 68 KiB: the caller's memory, most easily static. */
 typedef struct k210b {
     const k210b_port_t *port;
     k210b_config_t config;

@@ -38,6 +38,7 @@ typedef struct k210b_reply {
     uint8_t state;
     uint8_t id;
     uint16_t number;
+    uint32_t crc;               /**< of the request: the same number with other bytes is another request */
     uint32_t order;             /**< rises: the oldest answered one is replaced */
     uint32_t since_us;
     uint32_t step;              /**< for the handler: how far it got */
@@ -67,6 +68,7 @@ typedef struct k210b_link {
     uint8_t open;
     uint8_t epoch;
     uint16_t payload_limit;
+    uint32_t host_nonce;        /**< of the HELLO that opened the session */
     uint32_t order;
     k210b_reply_t replies[K210B_REPLIES];
     /* line rate, reboot */
@@ -74,7 +76,6 @@ typedef struct k210b_link {
     uint8_t after_reply;        /**< index of the answer that has to leave first */
     uint8_t trial;              /**< a new rate is in use and not yet confirmed by a frame */
     uint8_t reboot_target;
-    uint32_t reboot_token;
     uint32_t baud, next_baud, old_baud, trial_since_us;
     k210b_counters_t counters;
 } k210b_link_t;
