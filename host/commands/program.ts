@@ -3,13 +3,26 @@ import { BridgeError } from '../foundation/errors.js'
 import { bridgeVersion } from '../jobs/bridge-version.js'
 import { registerCompile } from './compile.js'
 import { registerDemo } from './demo.js'
+import { registerDeploy } from './deploy.js'
+import { registerFlash } from './flash.js'
 import { registerModels } from './models.js'
 import { registerPorts } from './ports.js'
 import { renderError } from './runtime.js'
 import { registerServe } from './serve.js'
 import { registerVirtualBoard } from './virtual-board.js'
+import { registerWatch } from './watch.js'
 
-const REGISTER = [registerDemo, registerServe, registerModels, registerCompile, registerPorts, registerVirtualBoard]
+const REGISTER = [
+  registerDemo,
+  registerServe,
+  registerModels,
+  registerCompile,
+  registerFlash,
+  registerDeploy,
+  registerWatch,
+  registerPorts,
+  registerVirtualBoard,
+]
 
 /** Words by which commander ends a run that is no error. */
 const QUIET = new Set(['commander.helpDisplayed', 'commander.help', 'commander.version'])

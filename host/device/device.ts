@@ -5,7 +5,6 @@ import {
   modelLoad,
   type Payload,
   type picture as pictureRow,
-  reboot,
   type result as resultRow,
 } from '../../protocol/index.js'
 import { encodeBoardCard } from '../card/binary.js'
@@ -16,7 +15,7 @@ import { type Clock, sleep, wallClock } from '../foundation/clock.js'
 import { asBridgeError, BridgeError, isBridgeError } from '../foundation/errors.js'
 import type { Logger } from '../foundation/logger.js'
 import type { ProgressListener } from '../foundation/progress.js'
-import { LinkSession } from '../link/session.js'
+import type { LinkSession } from '../link/session.js'
 import { sendTransfer, type TransferResult } from '../link/transfer.js'
 import type { Port, PortOpener } from '../port/port.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
@@ -31,6 +30,7 @@ import type {
   ResultEvent,
 } from './events.js'
 import { probeBoard } from './probe.js'
+import { rebootIntoRom } from './reboot-into-rom.js'
 import { toDetections, toStages } from './result-event.js'
 
 /** How a device is made. */
@@ -428,17 +428,5 @@ export class Device {
   private async rest(ms: number): Promise<void> {
     const clock: Clock = this.port?.clock ?? wallClock
     await sleep(clock, ms, this.abort.signal).catch(() => undefined)
-  }
-}
-
-/** Asks a running shim to restart into the boot ROM, for ports without modem lines. */
-async function rebootIntoRom(port: Port): Promise<boolean> {
-  try {
-    const link = await LinkSession.open(port, { helloRetries: 0 })
-    await link.request(reboot, { target: 1, token: Math.floor(Math.random() * 2 ** 32) })
-    await link.close()
-    return true
-  } catch {
-    return false
   }
 }

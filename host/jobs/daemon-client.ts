@@ -37,8 +37,9 @@ export class DaemonClient {
     private readonly token = process.env.K210_BRIDGE_TOKEN,
   ) {}
 
-  async boards(): Promise<BoardView[]> {
-    return ((await this.json('GET', '/boards')) as { boards: BoardView[] }).boards
+  async boards(signal?: AbortSignal): Promise<BoardView[]> {
+    const response = await this.fetch('GET', '/boards', undefined, undefined, signal)
+    return ((await response.json()) as { boards: BoardView[] }).boards
   }
 
   /** The board of that id, or the only one. @throws BridgeError `NOT_FOUND` */

@@ -7,6 +7,14 @@ import type { ArtifactStore } from '../store/artifacts.js'
 import type { JobContext } from './job-manager.js'
 import { plainCard } from './plain-card.js'
 
+/** What a deploy did. */
+export type DeployedModel = DeployResult
+
+/** Refuses what is no kmodel, is damaged or breaks a limit of the chip. @throws BridgeError `KMODEL_*`, `KPU_LIMIT` */
+export async function checkKmodel(bytes: Uint8Array): Promise<void> {
+  await prepareModel(bytes)
+}
+
 /** A kmodel on its way to a slot. */
 export interface DeployInput {
   readonly kmodel: Uint8Array
