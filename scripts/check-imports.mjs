@@ -31,7 +31,20 @@ const EDGES = {
   events: ['store'],
   evaluate: ['compiler', 'simulator', 'reference', 'vision', 'device', 'card'],
   zoo: ['ir', 'onnx', 'card'],
-  jobs: ['compiler', 'simulator', 'evaluate', 'device', 'flasher', 'recognition', 'store', 'zoo', 'kmodel', 'card', 'port', 'vision'],
+  jobs: [
+    'compiler',
+    'simulator',
+    'evaluate',
+    'device',
+    'flasher',
+    'recognition',
+    'store',
+    'zoo',
+    'kmodel',
+    'card',
+    'port',
+    'vision',
+  ],
   http: ['jobs', 'device', 'recognition', 'events', 'store', 'card', 'port'],
   web: [],
   commands: ['jobs', 'device', 'http', 'virtual-board', 'port', 'card'],
@@ -57,7 +70,8 @@ const HOMES = {
   '@vladmandic/face-api': ['zoo'],
 }
 
-const IMPORT = /^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
+const IMPORT =
+  /^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
 
 function* sources(folder) {
   for (const name of readdirSync(folder)) {
@@ -84,7 +98,9 @@ function complaint(file, specifier) {
   if (specifier.startsWith('node:')) return undefined
   if (!specifier.startsWith('.')) {
     const homes = HOMES[packageOf(specifier)]
-    return homes && !homes.includes(from) ? `${packageOf(specifier)} may only be imported in host/${homes.join(', host/')}` : undefined
+    return homes && !homes.includes(from)
+      ? `${packageOf(specifier)} may only be imported in host/${homes.join(', host/')}`
+      : undefined
   }
   const to = folderOf(resolve(dirname(file), specifier))
   if (to === from) return undefined

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 
 const [file, status] = process.argv.slice(2)
 const text = readFileSync(file, 'utf8')
-const totals = [...text.matchAll(/^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?(?:, skip: (\d+))?.*\}/gm)].at(-1)
+const totals = [...text.matchAll(/^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?(?:, skip: (\d+))?.*\}/gm)].at(
+  -1,
+)
 const passed = Number(totals?.[2] ?? 0)
 // A file that throws at load is one failed top-level test, which the totals already count.
 let failed = Number(totals?.[3] ?? 0)
