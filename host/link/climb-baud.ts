@@ -63,12 +63,12 @@ async function switchTo(link: LinkSession, baud: number): Promise<void> {
   await link.port.setBaud(baud)
 }
 
-/** All byte values in changing order there and back. One repetition is allowed: a single bit error is no bad rate. */
+/** All byte values in changing order there and back. Two repetitions are allowed: a few bit errors make no bad rate. */
 async function echoTest(link: LinkSession): Promise<void> {
   const length = link.payloadBytes - ECHO_ROW_BYTES
   for (let sent = 0, round = 1; sent < TEST_BYTES; sent += length, round++) {
     const data = Uint8Array.from({ length }, (_, i) => (i * (2 * round + 1)) & 0xff)
-    const answer = await link.request(echo, { data }, { retries: 1 })
+    const answer = await link.request(echo, { data }, { retries: 2 })
     if (Buffer.compare(answer.data, data) === 0) continue
     throw new BridgeError('LINK_MESSAGE', { what: 'an echo came back changed', where: { baud: link.port.baud } })
   }

@@ -58,6 +58,8 @@ class PieceRun {
   #happened = false
   #silentRounds = 0
   #silentSinceMs = 0
+  /** Doubles with each time-out until a piece arrives: a board that erases flash says no more than that it lives. */
+  #waitFactor = 1
   #failure: BridgeError | undefined
   /** Last status, first piece under way or last time-out. */
   #sinceMs: number
@@ -126,7 +128,7 @@ class PieceRun {
   async #wait(): Promise<void> {
     if (!this.#happened) {
       const { clock } = this.#link.port
-      const timeoutMs = Math.min(MAX_TIMEOUT_MS, this.#link.timeoutMs(ROW_BYTES) * 2 ** this.#silentRounds)
+      const timeoutMs = Math.min(MAX_TIMEOUT_MS, this.#link.timeoutMs(ROW_BYTES) * this.#waitFactor)
       await new Promise<void>((resolve) => {
         const timer = clock.timer(Math.max(0, this.#sinceMs + timeoutMs - clock.now()), () => {
           this.#expired()
@@ -149,6 +151,7 @@ class PieceRun {
     if (state !== 'open') return // the session calls the board already
     if (this.#silentRounds === 0) this.#silentSinceMs = this.#sinceMs
     this.#silentRounds++
+    this.#waitFactor *= 2
     if (this.#silentRounds > MAX_SILENT_ROUNDS) {
       const ms = this.#sinceMs - this.#silentSinceMs
       this.#failure ??= timeoutError('transferBlock', port.url, this.#silentRounds, ms)
@@ -161,6 +164,7 @@ class PieceRun {
   #onEvent(event: LinkEvent): void {
     if (event.kind === 'resumed') {
       this.#silentRounds = 0
+      this.#waitFactor = 1
       this.#sinceMs = Number.NEGATIVE_INFINITY
     } else if (event.kind !== 'silent') {
       this.#failure ??= lostError(this.#link.port.url, event.kind)
@@ -172,10 +176,12 @@ class PieceRun {
     if (status.transferId !== this.#job.transferId) return
     this.#silentRounds = 0
     this.#sinceMs = this.#link.port.clock.now()
+    const settled = this.#job.window.acknowledge(status)
+    for (const piece of settled) this.#release(piece)
+    if (settled.length > 0) this.#waitFactor = 1
     if (status.status !== STATUS.OK.code) {
       this.#failure ??= refusedError('transferBlock', this.#link.port.url, status.status)
     }
-    for (const piece of this.#job.window.acknowledge(status)) this.#release(piece)
     this.#job.onStatus?.()
     this.#notify()
   }

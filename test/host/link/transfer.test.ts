@@ -93,8 +93,8 @@ t.test('transfer: a small budget slows it, a status with room wakes it', async (
   await clock.run(link.ping())
   const bytes = random.bytes(20_000)
   const done = sendTransfer(link, { target: 'flash', bytes })
-  await clock.advance(400)
-  t.ok(device.offsets.length < 8, `${device.offsets.length} pieces without room`)
+  await clock.advance(5000)
+  t.ok(device.offsets.length < 10, `${device.offsets.length} pieces without room`)
   device.budgetBytes = 8192
   device.sendStatus()
   await clock.run(done)
