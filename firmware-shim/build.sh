@@ -94,8 +94,9 @@ link_wasm() {
 build_wasm() {
   link_wasm stub.wasm -Os -z,stack-size=32768 -- stub/wasm_main.c "${STUB[@]}"
   if compgen -G 'ports/wasm/*.c' > /dev/null; then
-    # 6 MiB of SRAM and 2 MiB of KPU RAM: what the chip has.
-    link_wasm shim.wasm -O2 -z,stack-size=65536 --max-memory=8388608 -- ports/wasm/*.c "${CORE[@]}"
+    # 6 MiB of SRAM and 2 MiB of KPU RAM: what the chip has. The build id is a hash of the sources.
+    link_wasm shim.wasm -O2 -z,stack-size=65536 --max-memory=8388608 -- "-DK210B_BUILD_ID=\"$(./build-id.sh)\"" \
+      ports/wasm/*.c "${CORE[@]}"
   fi
 }
 
