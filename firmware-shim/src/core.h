@@ -128,6 +128,8 @@ void k210b_transfer_end(k210b_t *shim, uint8_t state);
 int k210b_transfer_writing(const k210b_t *shim);
 /** 1 when every piece of the block has arrived or was there. */
 int k210b_transfer_have_block(const k210b_transfer_t *transfer, uint32_t block);
+/** 1 when at least one has. */
+int k210b_transfer_has_piece(const k210b_transfer_t *transfer, uint32_t block);
 uint32_t k210b_transfer_status(k210b_t *shim, uint8_t *out, uint32_t cap);
 /** Bytes of block `block`: 4096, fewer in the last. */
 uint32_t k210b_transfer_pieces_of(const k210b_transfer_t *transfer, uint32_t block);

@@ -4,8 +4,8 @@
 static int16_t eighths(float pixels)
 {
     float scaled = pixels * 8.0f;
-    if (scaled > 32767.0f)
-        return 32767;
+    if (!(scaled < 32767.0f))
+        return 32767; /* NaN too: converting it would trap */
     if (scaled < -32768.0f)
         return -32768;
     return (int16_t)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
@@ -13,7 +13,7 @@ static int16_t eighths(float pixels)
 
 static uint16_t score_bits(float score)
 {
-    if (score <= 0)
+    if (!(score > 0))
         return 0;
     return score >= 1.0f ? 65535 : (uint16_t)(score * 65535.0f + 0.5f);
 }

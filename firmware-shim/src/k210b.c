@@ -61,6 +61,7 @@ int k210b_init(k210b_t *shim, const k210b_port_t *port, const k210b_config_t *co
         return K210B_ERR_NO_MEMORY;
     shim->models.loading = K210B_NONE;
     shim->transfer.writing = K210B_NONE;
+    shim->transfer.id = (uint16_t)(port->boot_id * 101); /* ids of the last boot must not come again soon */
     shim->store.active = K210B_NONE;
     k210b_link_init(shim);
     k210b_pipeline_init(shim);

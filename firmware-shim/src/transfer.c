@@ -21,6 +21,16 @@ int k210b_transfer_have_block(const k210b_transfer_t *transfer, uint32_t block)
     return 1;
 }
 
+int k210b_transfer_has_piece(const k210b_transfer_t *transfer, uint32_t block)
+{
+    uint32_t first = block * (K210B_SECTOR / transfer->piece_bytes);
+    uint32_t count = k210b_transfer_pieces_of(transfer, block);
+    for (uint32_t i = 0; i < count; i++)
+        if (k210b_bit(transfer->have, first + i))
+            return 1;
+    return 0;
+}
+
 void k210b_transfer_mark(k210b_transfer_t *transfer, uint32_t piece)
 {
     if (k210b_bit(transfer->have, piece))

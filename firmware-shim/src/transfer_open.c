@@ -157,21 +157,11 @@ static uint32_t block_crc(k210b_t *shim, uint32_t block)
     return crc;
 }
 
-static int has_any_piece(const k210b_transfer_t *transfer, uint32_t block)
-{
-    uint32_t first = block * (K210B_SECTOR / transfer->piece_bytes);
-    uint32_t count = k210b_transfer_pieces_of(transfer, block);
-    for (uint32_t i = 0; i < count; i++)
-        if (k210b_bit(transfer->have, first + i))
-            return 1;
-    return 0;
-}
-
 /** Blocks of which something has arrived, or which were erased, are what this transfer makes of them. */
 static void compare_block(k210b_t *shim, uint32_t block, uint32_t crc)
 {
     k210b_transfer_t *transfer = &shim->transfer;
-    if (k210b_bit(transfer->erased, block) || has_any_piece(transfer, block) || block_crc(shim, block) != crc)
+    if (k210b_bit(transfer->erased, block) || k210b_transfer_has_piece(transfer, block) || block_crc(shim, block) != crc)
         return;
     uint32_t first = block * (K210B_SECTOR / transfer->piece_bytes);
     uint32_t count = k210b_transfer_pieces_of(transfer, block);

@@ -95,16 +95,6 @@ static int32_t region_of(const k210b_transfer_t *transfer, uint32_t block)
     return (int32_t)block - (int32_t)in_region;
 }
 
-static int has_piece(const k210b_transfer_t *transfer, uint32_t block)
-{
-    uint32_t first = block * pieces_per_block(transfer);
-    uint32_t count = k210b_transfer_pieces_of(transfer, block);
-    for (uint32_t i = 0; i < count; i++)
-        if (k210b_bit(transfer->have, first + i))
-            return 1;
-    return 0;
-}
-
 /** 1 when the whole 64 KiB belong to the transfer and flash holds nothing in them that is to stay. */
 static int may_erase_region(k210b_transfer_t *transfer, int32_t first)
 {
@@ -114,7 +104,7 @@ static int may_erase_region(k210b_transfer_t *transfer, int32_t first)
     if (transfer->target != K210B_TARGET_MODEL_SLOT && (uint32_t)first + count > transfer->blocks)
         return 0; /* what follows belongs to others; a model owns its last 64 KiB to the end */
     for (uint32_t block = (uint32_t)first; block < (uint32_t)first + count && block < transfer->blocks; block++)
-        if (k210b_bit(transfer->erased, block) || (has_piece(transfer, block) && !buffer_of(transfer, block)))
+        if (k210b_bit(transfer->erased, block) || (k210b_transfer_has_piece(transfer, block) && !buffer_of(transfer, block)))
             return 0;
     return 1;
 }

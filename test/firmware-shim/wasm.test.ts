@@ -76,7 +76,7 @@ t.test(
     host.board.send(host.frame(hello, encode(hello, HELLO), 1))
     board.run(5000)
     const banner = board.segments.flatMap((segment) => (segment.kind === 'text' ? [segment.text] : [])).join('')
-    t.match(banner, /^\r\nk210-bridge shim .* boot 7\r\n$/)
+    t.match(banner, /^\r\nk210-bridge shim \d+\.\d+\.\d+\+[0-9a-f]{12} boot 7\r\n$/)
     const [frame] = board.frames()
     t.match(frame, { kind: 'response', id: hello.id, number: 1, epoch: 9 })
     const answer = decode(hello.answer, frame!.payload)

@@ -5,7 +5,7 @@
 #include "k210b/k210b.h"
 
 #ifndef K210B_BUILD_ID
-#define K210B_BUILD_ID "unversioned"
+#define K210B_BUILD_ID "unversioned" /* build.sh passes what build-id.sh prints */
 #endif
 
 #define IMPORT(name) __attribute__((import_module("k210b"), import_name(#name)))
