@@ -11,7 +11,7 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
     await writeFile(temporary, data)
     await rename(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => undefined) // where the folder is none, there is no file either
     throw asBridgeError(error, 'FILE_WRITE', {
       where: { file: path },
       fix: 'Check the folder, its permissions and the free space.',

@@ -8,6 +8,7 @@ import type { PortOpener } from '../port/port.js'
 import { ArtifactStore } from '../store/artifacts.js'
 import { BoardTable } from '../store/board-table.js'
 import { openDatabase } from '../store/database.js'
+import { lockFolder } from '../store/folder-lock.js'
 import { JobTable } from '../store/job-table.js'
 import { listen } from './app.js'
 import type { Services } from './services.js'
@@ -30,22 +31,34 @@ export interface DaemonOptions {
   readonly logger: Logger
 }
 
+/** Work that ignores its cancel does not hold the process longer. */
+const JOBS_END_MS = 5000
+
 /** Opens the store, takes up the boards of last time and listens. @throws BridgeError `FILE_WRITE`, `CONFLICT`, `HTTP_TOKEN` */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { logger, dataDir } = options
-  const db = openDatabase(join(dataDir, 'bridge.sqlite'))
-  const fleet = new Fleet(options.openPort, logger)
-  const services: Services = {
-    fleet,
-    jobs: new JobManager(new JobTable(db)),
-    artifacts: new ArtifactStore(db, join(dataDir, 'artifacts')),
-    logger,
-    version: bridgeVersion,
+  const release = lockFolder(options.dataDir)
+  try {
+    return await openDaemon(options, release)
+  } catch (error) {
+    release()
+    throw error
   }
+}
+
+async function openDaemon(
+  { logger, dataDir, openPort, listen: address }: DaemonOptions,
+  release: () => void,
+): Promise<Daemon> {
+  const db = openDatabase(join(dataDir, 'bridge.sqlite'))
+  const fleet = new Fleet(openPort, logger)
+  const artifacts = new ArtifactStore(db, join(dataDir, 'artifacts'))
+  const jobs = new JobManager(new JobTable(db))
+  const services: Services = { fleet, jobs, artifacts, logger, version: bridgeVersion }
   let app: FastifyInstance
   let url: string
   try {
-    ;({ app, url } = await listen(services, options.listen))
+    await artifacts.clearRests()
+    ;({ app, url } = await listen(services, address))
     await rememberBoards(fleet, new BoardTable(db), logger)
   } catch (error) {
     await fleet.close()
@@ -56,10 +69,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     url,
     services,
     async close() {
-      for (const job of services.jobs.list()) services.jobs.cancel(job.id)
+      const ended = jobs.cancelAll(JOBS_END_MS)
       await app.close()
       await fleet.close()
+      await ended
       db.close()
+      release()
     },
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { sleep, wallClock } from '../foundation/clock.js'
 import { asBridgeError, BridgeError, isBridgeError } from '../foundation/errors.js'
 import type { Progress, ProgressListener } from '../foundation/progress.js'
 import type { JobTable } from '../store/job-table.js'
@@ -49,6 +50,7 @@ export class JobManager {
 
   /** @param table - where ends are kept; jobs that were running when the process died are marked failed */
   constructor(private readonly table?: JobTable) {
+    table?.keepNewest(KEPT_JOBS)
     for (const row of table?.all() ?? []) {
       const died = !FINAL.includes(row.state as JobState)
       const job: Job = {
@@ -107,7 +109,16 @@ export class JobManager {
     return this.get(id)
   }
 
-  /** Calls `listener` on every change of every job. */
+  /** Cancels everything and resolves when no work is under way any more, or after `limitMs`. */
+  async cancelAll(limitMs: number): Promise<void> {
+    for (const id of this.entries.keys()) this.cancel(id)
+    const enough = new AbortController()
+    const ended = Promise.all([...this.entries.values()].map((entry) => entry.finished))
+    await Promise.race([ended, sleep(wallClock, limitMs, enough.signal).catch(() => undefined)])
+    enough.abort()
+  }
+
+  /** Calls `listener` on every change of every job; what it throws is dropped. */
   subscribe(listener: (job: Job) => void): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
@@ -128,7 +139,11 @@ export class JobManager {
       const cancelled = signal.aborted || isBridgeError(thrown, 'CANCELLED')
       this.update(id, { state: cancelled ? 'cancelled' : 'failed', etaMs: null, error })
     }
-    this.save(id)
+    try {
+      this.save(id)
+    } catch {
+      // The disk is full or the store is closed: the end is known in memory, and a restart will mark the job failed.
+    }
   }
 
   private advance(id: string, { stage, done, total }: Progress): void {
@@ -144,7 +159,13 @@ export class JobManager {
   private update(id: string, change: Partial<Job>): void {
     const entry = this.entry(id)
     entry.job = { ...entry.job, ...change }
-    for (const listener of this.listeners) listener(entry.job)
+    for (const listener of this.listeners) {
+      try {
+        listener(entry.job)
+      } catch {
+        // A reader's trouble is no trouble of the work.
+      }
+    }
   }
 
   private save(id: string): void {

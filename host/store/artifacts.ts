@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -32,6 +32,9 @@ export function artifactKind(head: Uint8Array, name: string): ArtifactKind {
   return 'other'
 }
 
+/** Ending of a file that is not complete yet. */
+const REST = '.tmp'
+
 /** Content-addressed files on disk with their rows in the database. */
 export class ArtifactStore {
   constructor(
@@ -45,7 +48,7 @@ export class ArtifactStore {
    */
   async add(source: Readable, name: string, maxBytes = Number.MAX_SAFE_INTEGER): Promise<Artifact> {
     await mkdir(this.folder, { recursive: true })
-    const temporary = join(this.folder, `${randomBytes(8).toString('hex')}.tmp`)
+    const temporary = join(this.folder, `${randomBytes(8).toString('hex')}${REST}`)
     const hash = createHash('sha256')
     let bytes = 0
     let head = Buffer.alloc(0)
@@ -55,7 +58,11 @@ export class ArtifactStore {
         async function* (chunks: AsyncIterable<Buffer>) {
           for await (const chunk of chunks) {
             bytes += chunk.length
-            if (bytes > maxBytes) throw new BridgeError('HTTP_TOO_LARGE', { what: `the upload is larger than ${maxBytes} bytes`, where: { file: name } })
+            if (bytes > maxBytes)
+              throw new BridgeError('HTTP_TOO_LARGE', {
+                what: `the upload is larger than ${maxBytes} bytes`,
+                where: { file: name },
+              })
             hash.update(chunk)
             if (head.length < 16) head = Buffer.concat([head, chunk.subarray(0, 16)])
             yield chunk
@@ -68,19 +75,37 @@ export class ArtifactStore {
       return this.record({ sha256, bytes, kind: artifactKind(head, name), name })
     } catch (error) {
       await rm(temporary, { force: true })
-      throw asBridgeError(error, 'FILE_WRITE', { where: { file: name }, fix: 'Check the free space of the data folder.' })
+      throw asBridgeError(error, 'FILE_WRITE', {
+        where: { file: name },
+        fix: 'Check the free space of the data folder.',
+      })
     }
+  }
+
+  /** Deletes what an earlier process left half written. To be called before the first `add`. */
+  async clearRests(): Promise<void> {
+    const names = await readdir(this.folder).catch(() => [])
+    await Promise.all(names.filter((name) => name.endsWith(REST)).map((name) => rm(join(this.folder, name))))
   }
 
   /** @throws BridgeError `NOT_FOUND` */
   get(sha256: string): Artifact {
-    const row = this.db.prepare('SELECT sha256, bytes, kind, name FROM artifacts WHERE sha256 = ?').get(sha256) as Artifact | undefined
-    if (!row) throw new BridgeError('NOT_FOUND', { what: 'no artifact has this hash', where: { sha256 }, fix: 'Upload it first: POST /api/v1/artifacts.' })
+    const row = this.db.prepare('SELECT sha256, bytes, kind, name FROM artifacts WHERE sha256 = ?').get(sha256) as
+      | Artifact
+      | undefined
+    if (!row)
+      throw new BridgeError('NOT_FOUND', {
+        what: 'no artifact has this hash',
+        where: { sha256 },
+        fix: 'Upload it first: POST /api/v1/artifacts.',
+      })
     return { sha256: row.sha256, bytes: row.bytes, kind: row.kind, name: row.name }
   }
 
   list(): Artifact[] {
-    return this.db.prepare('SELECT sha256, bytes, kind, name FROM artifacts ORDER BY created_ms DESC').all() as Artifact[]
+    return this.db
+      .prepare('SELECT sha256, bytes, kind, name FROM artifacts ORDER BY created_ms DESC')
+      .all() as Artifact[]
   }
 
   async read(sha256: string): Promise<Uint8Array> {
@@ -97,7 +122,9 @@ export class ArtifactStore {
 
   private record(artifact: Artifact): Artifact {
     this.db
-      .prepare('INSERT INTO artifacts (sha256, bytes, kind, name, created_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET name = excluded.name')
+      .prepare(
+        'INSERT INTO artifacts (sha256, bytes, kind, name, created_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET name = excluded.name',
+      )
       .run(artifact.sha256, artifact.bytes, artifact.kind, artifact.name, Date.now())
     return artifact
   }

@@ -15,7 +15,9 @@ export class BoardTable {
   }
 
   add(board: BoardRow): void {
-    this.db.prepare('INSERT OR REPLACE INTO boards (id, port, created_ms) VALUES (?, ?, ?)').run(board.id, board.port, Date.now())
+    this.db
+      .prepare('INSERT OR REPLACE INTO boards (id, port, created_ms) VALUES (?, ?, ?)')
+      .run(board.id, board.port, Date.now())
   }
 
   remove(id: string): void {

@@ -24,9 +24,22 @@ export class JobTable {
       .run(row.id, row.kind, row.state, row.createdMs, row.endedMs, row.result, row.error)
   }
 
+  /** Deletes ended jobs beyond the newest `count`. */
+  keepNewest(count: number): void {
+    this.db
+      .prepare(
+        `DELETE FROM jobs WHERE ended_ms IS NOT NULL AND id NOT IN
+           (SELECT id FROM jobs WHERE ended_ms IS NOT NULL ORDER BY created_ms DESC, rowid DESC LIMIT ?)`,
+      )
+      .run(count)
+  }
+
+  /** Oldest first. */
   all(): JobRow[] {
     return this.db
-      .prepare('SELECT id, kind, state, created_ms AS createdMs, ended_ms AS endedMs, result, error FROM jobs ORDER BY created_ms')
+      .prepare(
+        'SELECT id, kind, state, created_ms AS createdMs, ended_ms AS endedMs, result, error FROM jobs ORDER BY created_ms',
+      )
       .all() as JobRow[]
   }
 }
