@@ -1,4 +1,4 @@
-import type { Graph, Tensor } from '../ir/graph.js'
+import type { Graph, Tensor, TensorRange } from '../ir/graph.js'
 import { writeOnnx } from '../onnx/writer.js'
 import { createReference } from '../reference/reference.js'
 import type { PlanarPicture, QuantParams } from '../tensor/tensor.js'
@@ -24,12 +24,19 @@ export class FidelityMeter {
   /**
    * Compares codes with float values of the same tensor.
    * @param factors - of each channel, when channels were equalized
+   * @param cut - float values are cut to this range first, when codes were on purpose
    */
-  add(float: Float32Array, codes: Uint8Array | Float32Array, quant: QuantParams, factors: readonly number[]): void {
+  add(
+    float: Float32Array,
+    codes: Uint8Array | Float32Array,
+    quant: QuantParams,
+    factors: readonly number[],
+    cut?: Pick<TensorRange, 'min' | 'max'>,
+  ): void {
     const { scale, zeroPoint } = quant
     const plane = float.length / factors.length
     for (let i = 0; i < float.length; i++) {
-      const wanted = float[i]!
+      const wanted = cut ? Math.min(cut.max, Math.max(cut.min, float[i]!)) : float[i]!
       const got = (codes[i]! - zeroPoint) * scale * factors[Math.floor(i / plane)]!
       this.#signal += wanted * wanted
       this.#codes += got * got
@@ -74,7 +81,8 @@ export async function measureFidelity(request: FidelityRequest): Promise<Readonl
         const tensor: Tensor = quantized.tensors.get(nodes[i]!.node.output)!
         const codes = results[i]
         const factors = tensor.channelFactors ?? [1]
-        if (codes) meter.add(float[floatNameOf(tensor.name)]!, codes, tensor.quant!, factors)
+        const cut = tensor.range?.isClipped ? tensor.range : undefined
+        if (codes) meter.add(float[floatNameOf(tensor.name)]!, codes, tensor.quant!, factors, cut)
       }
     }
   } finally {

@@ -16,6 +16,7 @@ import { placePads } from './passes/place-pads.js'
 import { placeTransfers } from './passes/place-transfers.js'
 import { sinkPicks } from './passes/sink-picks.js'
 import { calibrate } from './quantize/calibrate.js'
+import { clipHead } from './quantize/clip-head.js'
 import { equalizeChannels } from './quantize/equalize-channels.js'
 import { quantize } from './quantize/quantize.js'
 
@@ -37,6 +38,7 @@ export const pipeline: readonly Pass[] = [
   { name: 'fuse-pool', run: fusePool },
   { name: 'assign-kpu', run: assignKpu },
   { name: 'calibrate', run: calibrate }, // on the graph that is quantized, so that every tensor has its range
+  { name: 'clip-head', run: clipHead },
   { name: 'equalize-channels', run: equalizeChannels }, // with ranges known, before they become codes
   { name: 'quantize', run: quantize },
   { name: 'place-transfers', run: placeTransfers },

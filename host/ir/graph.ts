@@ -19,6 +19,8 @@ export interface TensorRange {
   readonly min: number
   readonly max: number
   readonly channels: readonly ChannelRange[]
+  /** Values beyond were seen but cut off on purpose: they make no difference to what follows. */
+  readonly isClipped?: boolean
 }
 
 /** Where a tensor lives: KPU rows of 64 bytes, or bytes of main memory. */
