@@ -34,10 +34,19 @@ function typeText(field: Field): string {
   }
 }
 
+/** A table with padded columns, as the formatter wants it; the first row is the head. */
+function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')))
+  const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]!.length)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
+  const [head, ...body] = rows
+  return [line(head!), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)]
+}
+
 function fieldTable(fields: Fields): string[] {
-  const rows = Object.entries(fields).map(([name, field]) => `| ${name} | ${typeText(field)} | ${field.doc} |`)
+  const rows = Object.entries(fields).map(([name, field]) => [name, typeText(field), field.doc])
   if (rows.length === 0) return ['No fields.', '']
-  return ['| field | type | meaning |', '| --- | --- | --- |', ...rows, '']
+  return [...table([['field', 'type', 'meaning'], ...rows]), '']
 }
 
 const sizes = (fields: Fields): string => {
@@ -78,15 +87,14 @@ export function wirePage(): string {
     '',
     '## Frame kinds',
     '',
-    '| kind | value |',
-    '| --- | --- |',
-    ...Object.entries(FRAME_KIND).map(([name, value]) => `| ${name} | ${value} |`),
+    ...table([['kind', 'value'], ...Object.entries(FRAME_KIND).map(([name, value]) => [name, String(value)])]),
     '',
     '## Status codes',
     '',
-    '| code | name | meaning |',
-    '| --- | --- | --- |',
-    ...Object.entries(STATUS).map(([name, row]) => `| ${row.code} | ${name} | ${row.doc} |`),
+    ...table([
+      ['code', 'name', 'meaning'],
+      ...Object.entries(STATUS).map(([name, row]) => [String(row.code), name, row.doc]),
+    ]),
     '',
     '## Messages',
     '',
