@@ -11,7 +11,7 @@ import type { LayerResult, PreparedProgram, TensorInfo } from '../program.js'
 import * as floatOps from './float-ops.js'
 import * as moveOps from './move-ops.js'
 import * as quantizedOps from './quantized-ops.js'
-import { readBytes } from './tensors.js'
+import { countOf, readBytes } from './tensors.js'
 
 type CpuOp = Exclude<OpName, 'kpuUpload' | 'kpuConv2d'>
 
@@ -29,6 +29,8 @@ type Step = () => LayerResult
 export function prepareV4(model: KmodelV4, engine: Engine, main: Uint8Array): PreparedProgram {
   const memory: ModelMemory = { constants: model.constants, main }
   const warnings: string[] = []
+  for (const { range, shape } of model.inputs) checkInput(range, shape, memory)
+  for (const range of model.outputs) rangeBytes(memory, range)
   const steps = model.nodes.map((node, index) => prepareNode(node, index, engine, memory, warnings))
   return {
     inputs: model.inputs.map(
@@ -48,6 +50,14 @@ const mapOf = (shape: Shape4): MapShape => ({ channels: shape[1], height: shape[
 /** Dense bytes of an input; its range in KPU RAM is padded. */
 const inputBytes = (range: MemoryRange, shape: Shape4): number =>
   range.memory === 'kpu' ? shape[0] * shape[1] * shape[2] * shape[3] : range.bytes
+
+function checkInput(range: MemoryRange, shape: Shape4, memory: ModelMemory): void {
+  const elements = countOf(shape)
+  if (range.memory === 'kpu') {
+    wantElements(range.start % ROW_BYTES === 0 ? 0 : -1, 0, `an input at byte ${range.start} of KPU RAM`)
+    checkKpuRange(range.start / ROW_BYTES, rowLayout(mapOf(shape)).rows * shape[0])
+  } else wantElements(rangeBytes(memory, range).length, elements * (range.type === 'float32' ? 4 : 1), 'an input')
+}
 
 function feedInput(model: KmodelV4, index: number, bytes: Uint8Array, engine: Engine, memory: ModelMemory): void {
   const { range, shape } = model.inputs[index]!
@@ -98,7 +108,7 @@ function prepareNode(
 }
 
 function prepareUpload(node: NodeOf<'kpuUpload'>, engine: Engine, memory: ModelMemory): Step {
-  const count = node.inShape.reduce((a, b) => a * b, 1)
+  const count = countOf(node.inShape)
   return () => {
     const dense = readBytes(memory, node.in, count).subarray(0, count)
     uploadBatch(engine, node.out.start, node.inShape, dense)
