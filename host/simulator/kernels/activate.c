@@ -57,17 +57,25 @@ static inline void guess_all(const channel_t *c, uint32_t kind, float sure, cons
     }
 }
 
+static inline uint32_t window_of(int32_t a, int32_t low, uint32_t shift) {
+    const uint32_t window = a <= low ? 0 : ((uint32_t)a - (uint32_t)low) >> shift;
+    return window < WINDOWS ? window : WINDOWS - 1;
+}
+
 static void by_window(const channel_t *c, const uint8_t *windows, const int32_t *thresholds, const int32_t *acc,
                       uint32_t count, uint8_t *out) {
     const int32_t low = c->window_low;
     const uint32_t shift = c->window_shift;
+    if (c->window_single) {
+        for (uint32_t i = 0; i < count; i++) {
+            const uint32_t y = windows[window_of(acc[i], low, shift)];
+            out[i] = (uint8_t)(y + (acc[i] >= thresholds[y + 1]));
+        }
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        const int32_t a = acc[i];
-        uint32_t window = a <= low ? 0 : ((uint32_t)a - (uint32_t)low) >> shift;
-        if (window > WINDOWS - 1) window = WINDOWS - 1;
-        uint32_t y = windows[window];
-        y += a >= thresholds[y + 1];
-        while (a >= thresholds[y + 1]) y++;
+        uint32_t y = windows[window_of(acc[i], low, shift)];
+        while (acc[i] >= thresholds[y + 1]) y++;
         out[i] = (uint8_t)y;
     }
 }

@@ -29,7 +29,8 @@ typedef struct {
     float slope1, offset1, slope2, offset2; /* guess = max or min of two lines */
     int32_t window_low;                     /* accumulator where the window table begins */
     uint32_t window_shift;                  /* log2 of a window's width */
-    int32_t range_low, range_high;          /* accumulators that keep acc and b within 36 bits */
+    int32_t range_low, range_high;          /* accumulators for which the thresholds hold */
+    uint32_t window_single;                 /* no window holds more than one threshold */
 } channel_t;
 
 enum { GUESS_ONE_LINE = 0, GUESS_MAX = 1, GUESS_MIN = 2, GUESS_WINDOW = 3 };

@@ -70,8 +70,8 @@ export class Engine {
 
   /** Copies a layer's tables into the engine. The layer must satisfy `mustRun`; its addresses are given at each run. */
   prepare(layer: KpuLayer, tables: LayerTables): PreparedLayer {
-    const exact = exactTables(layer, tables)
     const fast = fastTables(layer, tables)
+    const exact = fast && !fast.checkRange ? undefined : exactTables(layer, tables)
     const { geometry } = fast ?? {}
     if (geometry && (geometry.planeDataBytes > AREAS.planes || geometry.accumulatorBytes > AREAS.accumulators)) {
       throw new BridgeError('INTERNAL', { what: 'a layer needs more scratch memory than the simulator has' })
@@ -97,9 +97,9 @@ export class Engine {
       channel: this.store(fast?.channelRecords),
       thresholds: this.store(fast?.thresholds),
       windows: this.store(fast?.windows),
-      rawWeights: fast && !fast.checkRange ? 0 : this.store(tables.weights),
-      rawTables: this.store(exact.tables),
-      segments: this.store(exact.segments),
+      rawWeights: this.store(exact && tables.weights),
+      rawTables: this.store(exact?.tables),
+      segments: this.store(exact?.segments),
     }
     const plan = this.store(encodePlan(values))
     return { plan, fast: fast !== null, width: layer.iRowWid }

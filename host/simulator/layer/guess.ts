@@ -115,24 +115,35 @@ function provenDoubt(task: GuessTask, kind: Guess['kind'], lines: Float32Array):
   return doubt
 }
 
-/** Fills one channel's window table; returns where it begins and log2 of a window's width. */
-export function fillWindows(thresholds: Int32Array, out: Uint8Array, range: SumRange): { low: number; shift: number } {
+/** Where a channel's window table begins, log2 of a window's width, and whether one step up always settles the code. */
+export interface Windows {
+  readonly low: number
+  readonly shift: number
+  readonly single: boolean
+}
+
+/** Fills one channel's window table: the code at the beginning of each window. */
+export function fillWindows(thresholds: Int32Array, out: Uint8Array, range: SumRange): Windows {
   let first = 1
   while (first < 256 && thresholds[first]! <= range.low) first++
   let last = 255
   while (last > 0 && thresholds[last]! > range.high) last--
   if (first > last) {
     out.fill(first - 1)
-    return { low: range.low, shift: 0 }
+    return { low: range.low, shift: 0, single: true }
   }
   const low = thresholds[first]! - 1
   let shift = 0
   while ((thresholds[last]! - low) / 2 ** shift >= WINDOWS) shift++
   let code = first - 1
+  let single = true
+  const width = 2 ** shift
   for (let window = 0; window < WINDOWS; window++) {
-    const start = Math.min(low + window * 2 ** shift, range.high)
+    const before = code
+    const start = Math.min(low + window * width, range.high)
     while (code < 255 && thresholds[code + 1]! <= start) code++
+    single &&= code <= before + 1
     out[window] = code
   }
-  return { low, shift }
+  return { low, shift, single: single && last <= code + 1 }
 }

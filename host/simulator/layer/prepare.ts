@@ -39,7 +39,7 @@ export interface ExactTables {
 
 /** Largest sum that the kernels' 32-bit accumulators may reach. */
 const MOST_SUM = 2 ** 31 - 2
-const CHANNEL_RECORD_BYTES = 32
+const CHANNEL_RECORD_BYTES = 36
 
 const tapsOf = (layer: KpuLayer): number => (layer.kernelType === 1 ? 9 : 1)
 
@@ -56,11 +56,19 @@ export function rawWeights(tables: LayerTables): Uint8Array | Uint16Array {
 function constants(layer: KpuLayer, raw: Uint8Array | Uint16Array): number[] {
   const per = weightsPerChannel(layer)
   const inputs = layer.depthWiseLayer ? 1 : layer.iChNum
-  return Array.from({ length: layer.oChNum }, (_, channel) => {
-    let sum = 0
-    for (let index = channel * per; index < (channel + 1) * per; index++) sum += raw[index]!
-    return Math.floor((layer.argW * sum) / 2 ** layer.shrW) + layer.argAdd * inputs
-  })
+  const unit = 2 ** layer.shrW
+  const terms: number[] = []
+  for (let channel = 0; channel < layer.oChNum; channel++) {
+    const sum = layer.argW === 0 ? 0 : sumOf(raw, channel * per, per)
+    terms.push(Math.floor((layer.argW * sum) / unit) + layer.argAdd * inputs)
+  }
+  return terms
+}
+
+function sumOf(raw: Uint8Array | Uint16Array, start: number, count: number): number {
+  let sum = 0
+  for (let index = start; index < start + count; index++) sum += raw[index]!
+  return sum
 }
 
 /** Tables of the exact path. */
@@ -171,6 +179,7 @@ function channelTables(
       const window = fillWindows(own, windows.subarray(index * WINDOWS, (index + 1) * WINDOWS), ranges[index]!)
       view.setInt32(at + 16, window.low, true)
       view.setUint32(at + 20, window.shift, true)
+      view.setUint32(at + 32, window.single ? 1 : 0, true)
     }
     const legal = legalSums(channel, highest)
     view.setInt32(at + 24, legal.low, true)

@@ -85,26 +85,28 @@ export interface RisingChannel {
   readonly constant: number
 }
 
-/** Smallest sum whose batch-norm result is at least `b`, as an int32 (saturated). */
-export function leastSum(channel: RisingChannel, b: number): number {
-  const { normMul, normAdd, normShift } = channel.entry
+/** Smallest sum whose batch-norm result is at least `b`, as an int32 (saturated). `unit` is 2^normShift. */
+function leastSum(channel: RisingChannel, b: number, unit: number): number {
+  const { normMul, normAdd } = channel.entry
   if (b === -Infinity) return INT32.low
   if (b === Infinity) return INT32.high
   if (normMul === 0) return normAdd >= b ? INT32.low : INT32.high
-  return clampInt32(ceilDivide((b - normAdd) * 2 ** normShift, normMul) - channel.constant)
+  return clampInt32(ceilDivide((b - normAdd) * unit, normMul) - channel.constant)
 }
 
 /** Fills `out` (257 entries) with the sums at which the channel's code rises. */
 export function fillThresholds(channel: RisingChannel, table: TableThresholds, out: Int32Array): void {
-  for (let code = 1; code < 256; code++) out[code] = leastSum(channel, table.least[code]!)
+  const unit = 2 ** channel.entry.normShift
+  for (let code = 1; code < 256; code++) out[code] = leastSum(channel, table.least[code]!, unit)
   out[0] = INT32.low
   out[256] = INT32.high
 }
 
 /** Sums for which the accumulator stays within 36 bits and the batch-norm result at or below `highest`. */
 export function legalSums(channel: RisingChannel, highest: number): { low: number; high: number } {
-  const lowByB = leastSum(channel, RANGE_36.low)
-  const highByB = channel.entry.normMul === 0 ? INT32.high : leastSum(channel, highest + 1) - 1
+  const unit = 2 ** channel.entry.normShift
+  const lowByB = leastSum(channel, RANGE_36.low, unit)
+  const highByB = channel.entry.normMul === 0 ? INT32.high : leastSum(channel, highest + 1, unit) - 1
   return {
     low: Math.max(lowByB, clampInt32(RANGE_36.low - channel.constant)),
     high: Math.min(clampInt32(highByB), clampInt32(RANGE_36.high - channel.constant)),
