@@ -32,7 +32,7 @@ TOOLS=(
 )
 
 # Object of a source, rebuilt when the source, any header or this script is newer.
-newest_header="$(find include generated src stub ports build.sh \( -name '*.h' -o -name build.sh \) -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)"
+newest_header="$(ls -t build.sh {include/k210b,generated,src,stub,ports/posix}/*.h | head -1)"
 object_of() { local name="${1%.c}"; echo "build/native/${name//\//_}.o"; }
 compile_native() {
   local jobs=0 source object
@@ -120,14 +120,20 @@ write_versions() {
 check_prebuilt() {
   local recorded
   recorded="$(sed -n 's/.*"clang": "\(.*\)".*/\1/p' prebuilt/VERSIONS.json)"
-  if ! command -v clang > /dev/null; then echo "prebuilt: not compared, clang is absent (recorded: $recorded)"; return; fi
+  if ! command -v clang > /dev/null; then
+    echo "prebuilt: not compared, clang is absent (recorded: $recorded)"
+    return
+  fi
   build_wasm
   if [[ "$(clang_version)" != "$recorded" ]]; then
     echo "prebuilt: not compared, this is $(clang_version), recorded is $recorded; the fresh build is in build/"
     return
   fi
   for name in $(modules); do
-    cmp "build/$name" "prebuilt/$name" || { echo "prebuilt/$name differs from its sources: run build.sh --update"; exit 1; }
+    if ! cmp "build/$name" "prebuilt/$name"; then
+      echo "prebuilt/$name differs from its sources: run build.sh --update"
+      exit 1
+    fi
     echo "prebuilt/$name: same bytes as a fresh build"
   done
 }

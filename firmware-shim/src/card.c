@@ -73,7 +73,8 @@ static int check_outputs(const k210b_card_t *card)
         const k210b_card_output_t *o = &card->outputs[i];
         if (o->type != K210B_TYPE_UINT8 && o->type != K210B_TYPE_FLOAT32)
             return K210B_ERR_MODEL_UNSUPPORTED;
-        if (o->channels == 0 || o->height == 0 || o->width == 0 || !(o->scale > 0) || o->zero_point < -65536 || o->zero_point > 65536)
+        if (o->channels == 0 || o->height == 0 || o->width == 0 || !(o->scale > 0) || o->zero_point < -65536 ||
+            o->zero_point > 65536)
             return K210B_ERR_RANGE;
         if ((uint64_t)o->channels * o->height * o->width > INT32_MAX)
             return K210B_ERR_RANGE;

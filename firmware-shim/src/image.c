@@ -51,7 +51,8 @@ static void crop(k210b_image_map_t *m)
 int k210b_image_map(k210b_image_map_t *m, const k210b_card_t *card, uint16_t src_width, uint16_t src_height)
 {
     memset(m, 0, sizeof *m);
-    if (src_width == 0 || src_height == 0 || card->width == 0 || card->height == 0 || card->width > K210B_IMAGE_MAX_WIDTH)
+    if (src_width == 0 || src_height == 0 || card->width == 0 || card->height == 0 ||
+        card->width > K210B_IMAGE_MAX_WIDTH)
         return K210B_ERR_RANGE;
     m->src_width = m->window_width = src_width;
     m->src_height = m->window_height = src_height;
@@ -63,7 +64,8 @@ int k210b_image_map(k210b_image_map_t *m, const k210b_card_t *card, uint16_t src
         letterbox(m);
     else if (card->resize == K210B_RESIZE_CROP)
         crop(m);
-    m->identity = m->used_width == m->window_width && m->used_height == m->window_height && m->colour != K210B_COLOUR_GREY;
+    m->identity = m->used_width == m->window_width && m->used_height == m->window_height &&
+        m->colour != K210B_COLOUR_GREY;
     for (uint32_t x = 0; x < m->used_width; x++) {
         m->columns[x] = place(x, m->window_width, m->used_width);
         m->columns[x].first += m->window_x;
@@ -139,7 +141,8 @@ int k210b_image_to_input(const k210b_image_map_t *m, const uint8_t *planes, k210
 
 void k210b_image_map_boxes(const k210b_image_map_t *m, k210b_box_t *boxes, uint32_t count)
 {
-    float x_step = (float)m->window_width / (float)m->used_width, y_step = (float)m->window_height / (float)m->used_height;
+    float x_step = (float)m->window_width / (float)m->used_width;
+    float y_step = (float)m->window_height / (float)m->used_height;
     for (uint32_t i = 0; i < count; i++) {
         boxes[i].x = boxes[i].x * x_step + (float)m->window_x;
         boxes[i].y = boxes[i].y * y_step + (float)m->window_y;

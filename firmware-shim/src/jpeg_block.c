@@ -6,7 +6,10 @@
 enum { HALF_16 = 1 << 15, SIDE = 8, BLOCK_SIDE = 16 };
 
 /* BT.601 as JFIF uses it, times 65536. */
-static int32_t luma_of(int32_t r, int32_t g, int32_t b) { return ((19595 * r + 38470 * g + 7471 * b + HALF_16) >> 16) - 128; }
+static int32_t luma_of(int32_t r, int32_t g, int32_t b)
+{
+    return ((19595 * r + 38470 * g + 7471 * b + HALF_16) >> 16) - 128;
+}
 
 static uint32_t at_most(uint32_t v, uint32_t limit) { return v < limit ? v : limit; }
 

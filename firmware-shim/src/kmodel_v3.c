@@ -76,7 +76,8 @@ int k210b_kpu_node_v3(k210b_kpu_node_t *node, const k210b_model_t *m, uint32_t b
     if (status)
         return status;
     const k210b_kpu_layer_t *l = &node->layer;
-    if (!block_fits(weights_at, l->weight_bytes, 128, body_at, end) || !block_fits(bn_at, l->bn_bytes, 128, body_at, end) ||
+    if (!block_fits(weights_at, l->weight_bytes, 128, body_at, end) ||
+        !block_fits(bn_at, l->bn_bytes, 128, body_at, end) ||
         !block_fits(activation_at, K210B_ACTIVATION_BYTES, 256, body_at, end))
         return K210B_ERR_MODEL_FORMAT;
     node->tables = (k210b_kpu_tables_t){m->bytes + bn_at, m->bytes + activation_at, m->bytes + weights_at,

@@ -34,7 +34,8 @@ static int check_shapes(const k210b_kpu_layer_t *l)
         return K210B_ERR_MODEL_FORMAT;
     if (l->out.width != l->in.width / pool_divisor[l->pool] || l->out.height != l->in.height / pool_divisor[l->pool])
         return K210B_ERR_MODEL_FORMAT;
-    if (l->src_row + k210b_rows_of(l->in) > K210B_KPU_ROW_COUNT || l->dst_row + k210b_rows_of(l->out) > K210B_KPU_ROW_COUNT)
+    if (l->src_row + k210b_rows_of(l->in) > K210B_KPU_ROW_COUNT ||
+        l->dst_row + k210b_rows_of(l->out) > K210B_KPU_ROW_COUNT)
         return K210B_ERR_MODEL_FORMAT;
     return K210B_OK;
 }

@@ -1,4 +1,4 @@
-/** Opening a kmodel: version, containers, then every node body. What differs by version is in kmodel_v3.c, kmodel_v4.c. */
+/** Opening a kmodel: version, container, every node body. What differs is in kmodel_v3.c and kmodel_v4.c. */
 #include "k210b/mem.h"
 #include "model_internal.h"
 

@@ -12,7 +12,8 @@ static int before(const k210b_box_t *a, const k210b_box_t *b)
 static int plausible(const k210b_box_t *box)
 {
     const float far = 1e6f; /* pixels */
-    return box->x > -far && box->x < far && box->y > -far && box->y < far && box->w < far && box->h < far && box->w > 0 && box->h > 0;
+    return box->x > -far && box->x < far && box->y > -far && box->y < far && box->w < far && box->h < far &&
+        box->w > 0 && box->h > 0;
 }
 
 void k210b_candidates_add(k210b_candidates_t *found, const k210b_box_t *box)

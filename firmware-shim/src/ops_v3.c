@@ -1,4 +1,4 @@
-/** v3 CPU layers on bytes and for data movement (kmodel-v3.md section 3). Byte offsets are those of the bodies there. */
+/** v3 CPU layers on bytes and for data movement; byte offsets as in kmodel-v3.md section 3. */
 #include "k210b/cpu_ops.h"
 #include "k210b/mem.h"
 #include "ops_v3.h"
@@ -73,7 +73,8 @@ int k210b_v3_quantized_add_check(const k210b_model_t *m, uint32_t body_at, uint3
     if (bytes < 56)
         return K210B_ERR_MODEL_FORMAT;
     uint32_t count = k210b_get32(body + 16);
-    int inside = k210b_v3_holds(m, body + 4, count, 1) && k210b_v3_holds(m, body + 8, count, 1) && k210b_v3_holds(m, body + 12, count, 1);
+    int inside = k210b_v3_holds(m, body + 4, count, 1) && k210b_v3_holds(m, body + 8, count, 1) &&
+        k210b_v3_holds(m, body + 12, count, 1);
     return fits(inside && k210b_get32(body + 28) < 63 && k210b_get32(body + 40) < 63 && k210b_get32(body + 52) < 63);
 }
 
@@ -112,11 +113,13 @@ int k210b_v3_max_pool_check(const k210b_model_t *m, uint32_t body_at, uint32_t b
 {
     const uint8_t *body = m->bytes + body_at;
     uint64_t in, out, window;
-    if (bytes < 60 || !k210b_v3_sides(body + 12, 3, &in) || !k210b_v3_sides(body + 24, 3, &out) || !k210b_v3_sides(body + 36, 4, &window))
+    if (bytes < 60 || !k210b_v3_sides(body + 12, 3, &in) || !k210b_v3_sides(body + 24, 3, &out) ||
+        !k210b_v3_sides(body + 36, 4, &window))
         return K210B_ERR_MODEL_FORMAT;
     int padding_fits = k210b_get32(body + 52) <= MAX_SIDE && k210b_get32(body + 56) <= MAX_SIDE;
     int channels_fit = k210b_get32(body + 20) == k210b_get32(body + 32);
-    return fits(padding_fits && channels_fit && k210b_v3_holds(m, body + 4, in, 1) && k210b_v3_holds(m, body + 8, out, 1));
+    return fits(padding_fits && channels_fit && k210b_v3_holds(m, body + 4, in, 1) &&
+                k210b_v3_holds(m, body + 8, out, 1));
 }
 
 /** Window [first, last) along one axis, clipped to the image. */
@@ -177,9 +180,17 @@ static void resize(k210b_run_t *run, const uint8_t *body, uint32_t width)
     }
 }
 
-int k210b_v3_resize_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes) { return resize_fits(m, body_at, bytes, 4); }
+int k210b_v3_resize_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
+{
+    return resize_fits(m, body_at, bytes, 4);
+}
+
+int k210b_v3_quantized_resize_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
+{
+    return resize_fits(m, body_at, bytes, 1);
+}
+
 void k210b_v3_resize_run(k210b_run_t *run, const uint8_t *body) { resize(run, body, 4); }
-int k210b_v3_quantized_resize_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes) { return resize_fits(m, body_at, bytes, 1); }
 void k210b_v3_quantized_resize_run(k210b_run_t *run, const uint8_t *body) { resize(run, body, 1); }
 
 /* Fully connected layers on the KPU use maps of C x 4 x 4 with the value at (0, 0) (kmodel-v3.md, add_padding). */
@@ -198,7 +209,8 @@ int k210b_v3_add_padding_check(const k210b_model_t *m, uint32_t body_at, uint32_
     uint32_t channels = k210b_get32(body + 12), row = k210b_get32(body + 8);
     if (channels == 0 || channels > 1024 || row >= K210B_KPU_ROW_COUNT)
         return K210B_ERR_MODEL_FORMAT;
-    return fits(row + k210b_rows_of(padded_map(channels)) <= K210B_KPU_ROW_COUNT && k210b_v3_holds(m, body + 4, channels, 1));
+    return fits(row + k210b_rows_of(padded_map(channels)) <= K210B_KPU_ROW_COUNT &&
+                k210b_v3_holds(m, body + 4, channels, 1));
 }
 
 void k210b_v3_add_padding_run(k210b_run_t *run, const uint8_t *body)
@@ -216,7 +228,8 @@ int k210b_v3_remove_padding_check(const k210b_model_t *m, uint32_t body_at, uint
     if (bytes < 16)
         return K210B_ERR_MODEL_FORMAT;
     uint32_t channels = k210b_get32(body + 12);
-    return fits(k210b_v3_holds(m, body + 4, (uint64_t)channels * PADDED_SIDE * PADDED_SIDE, 1) && k210b_v3_holds(m, body + 8, channels, 1));
+    return fits(k210b_v3_holds(m, body + 4, (uint64_t)channels * PADDED_SIDE * PADDED_SIDE, 1) &&
+                k210b_v3_holds(m, body + 8, channels, 1));
 }
 
 void k210b_v3_remove_padding_run(k210b_run_t *run, const uint8_t *body)
@@ -243,6 +256,8 @@ int k210b_v3_upload_check(const k210b_model_t *m, uint32_t body_at, uint32_t byt
 
 void k210b_v3_upload_run(k210b_run_t *run, const uint8_t *body)
 {
-    k210b_map_shape_t map = {(uint16_t)k210b_get32(body + 20), (uint16_t)k210b_get32(body + 16), (uint16_t)k210b_get32(body + 12)};
-    k210b_rows_upload(run->port->kpu_ram + k210b_get32(body + 8) * K210B_KPU_ROW_BYTES, map, k210b_v3_at(run, body + 4));
+    k210b_map_shape_t map = {(uint16_t)k210b_get32(body + 20), (uint16_t)k210b_get32(body + 16),
+                             (uint16_t)k210b_get32(body + 12)};
+    k210b_rows_upload(run->port->kpu_ram + k210b_get32(body + 8) * K210B_KPU_ROW_BYTES, map,
+                      k210b_v3_at(run, body + 4));
 }

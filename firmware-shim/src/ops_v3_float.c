@@ -21,7 +21,8 @@ int k210b_v3_add_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
     if (bytes < 20)
         return K210B_ERR_MODEL_FORMAT;
     uint32_t count = k210b_get32(body + 16);
-    return fits(k210b_v3_holds(m, body + 4, count, 4) && k210b_v3_holds(m, body + 8, count, 4) && k210b_v3_holds(m, body + 12, count, 4));
+    return fits(k210b_v3_holds(m, body + 4, count, 4) && k210b_v3_holds(m, body + 8, count, 4) &&
+                k210b_v3_holds(m, body + 12, count, 4));
 }
 
 void k210b_v3_add_run(k210b_run_t *run, const uint8_t *body)
@@ -58,9 +59,11 @@ int k210b_v3_average_pool_check(const k210b_model_t *m, uint32_t body_at, uint32
 {
     const uint8_t *body = m->bytes + body_at;
     uint64_t in, out, window;
-    if (bytes < 64 || !k210b_v3_sides(body + 12, 3, &in) || !k210b_v3_sides(body + 24, 3, &out) || !k210b_v3_sides(body + 36, 4, &window))
+    if (bytes < 64 || !k210b_v3_sides(body + 12, 3, &in) || !k210b_v3_sides(body + 24, 3, &out) ||
+        !k210b_v3_sides(body + 36, 4, &window))
         return K210B_ERR_MODEL_FORMAT;
-    int sides_fit = k210b_get32(body + 52) <= 65535 && k210b_get32(body + 56) <= 65535 && k210b_get32(body + 20) == k210b_get32(body + 32);
+    int sides_fit = k210b_get32(body + 52) <= 65535 && k210b_get32(body + 56) <= 65535 &&
+        k210b_get32(body + 20) == k210b_get32(body + 32);
     return fits(sides_fit && k210b_v3_holds(m, body + 4, in, 4) && k210b_v3_holds(m, body + 8, out, 4));
 }
 
@@ -118,7 +121,8 @@ static void dequantize(uint8_t *out, const uint8_t *in, uint32_t count, float sc
 
 void k210b_v3_dequantize_run(k210b_run_t *run, const uint8_t *body)
 {
-    dequantize(k210b_v3_at(run, body + 8), k210b_v3_at(run, body + 4), k210b_get32(body + 12), k210b_getf(body + 16), k210b_getf(body + 20));
+    dequantize(k210b_v3_at(run, body + 8), k210b_v3_at(run, body + 4), k210b_get32(body + 12), k210b_getf(body + 16),
+               k210b_getf(body + 20));
 }
 
 int k210b_v3_channel_dequantize_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
@@ -136,7 +140,8 @@ void k210b_v3_channel_dequantize_run(k210b_run_t *run, const uint8_t *body)
     const uint8_t *in = k210b_v3_at(run, body + 4);
     uint8_t *out = k210b_v3_at(run, body + 8);
     for (uint32_t c = 0; c < channels; c++)
-        dequantize(out + 4 * (size_t)c * size, in + (size_t)c * size, size, float_at(body + 20, 2 * c), float_at(body + 20, 2 * c + 1));
+        dequantize(out + 4 * (size_t)c * size, in + (size_t)c * size, size, float_at(body + 20, 2 * c),
+                   float_at(body + 20, 2 * c + 1));
 }
 
 int k210b_v3_l2_norm_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
@@ -173,7 +178,8 @@ int k210b_v3_fully_connected_check(const k210b_model_t *m, uint32_t body_at, uin
     if (bytes < 24 || !k210b_v3_sides(body + 12, 2, &weights) || k210b_get32(body + 20) > 2)
         return K210B_ERR_MODEL_FORMAT;
     uint32_t in = k210b_get32(body + 12), out = k210b_get32(body + 16);
-    return fits(bytes >= 24 + 4 * (weights + out) && k210b_v3_holds(m, body + 4, in, 4) && k210b_v3_holds(m, body + 8, out, 4));
+    return fits(bytes >= 24 + 4 * (weights + out) && k210b_v3_holds(m, body + 4, in, 4) &&
+                k210b_v3_holds(m, body + 8, out, 4));
 }
 
 void k210b_v3_fully_connected_run(k210b_run_t *run, const uint8_t *body)

@@ -95,7 +95,7 @@ int k210b_v4_quantized_binary_check(const k210b_model_t *m, uint32_t body_at, ui
     return shifts_fit ? K210B_OK : K210B_ERR_MODEL_FORMAT;
 }
 
-/** One side of a quantized operation: offset, multiplier, shift as at body + at. Cut to 32 bits as the reference does. */
+/** One side of a quantized operation: offset, multiplier, shift. Cut to 32 bits as the reference does. */
 static int32_t scaled(const uint8_t *body, uint8_t code)
 {
     int32_t v = (int32_t)(code + k210b_get32(body)); /* the sum is int32 in the reference */

@@ -62,7 +62,9 @@ void k210b_v4_table_lookup_run(k210b_run_t *run, const uint8_t *body)
                  k210b_range_at(run, body + 16));
 }
 
-enum { UNARY_ABS, UNARY_CEIL, UNARY_COS, UNARY_EXP, UNARY_FLOOR, UNARY_LOG, UNARY_NEG, UNARY_RSQRT, UNARY_SIN, UNARY_SQUARE };
+enum {
+    UNARY_ABS, UNARY_CEIL, UNARY_COS, UNARY_EXP, UNARY_FLOOR, UNARY_LOG, UNARY_NEG, UNARY_RSQRT, UNARY_SIN, UNARY_SQUARE
+};
 
 int k210b_v4_unary_check(const k210b_model_t *m, uint32_t body_at, uint32_t bytes)
 {
@@ -123,7 +125,8 @@ void k210b_v4_softmax_run(k210b_run_t *run, const uint8_t *body)
     uint8_t *out = k210b_range_at(run, body + 16);
     uint32_t inner = k210b_get32(body + 32), outer = k210b_get32(body + 36);
     for (uint32_t o = 0; o < outer; o++)
-        k210b_softmax(out + 4 * (size_t)o * inner, in + 4 * (size_t)o * inner, inner, k210b_getf(body + 40), -3.4028235e38f);
+        k210b_softmax(out + 4 * (size_t)o * inner, in + 4 * (size_t)o * inner, inner, k210b_getf(body + 40),
+                      -3.4028235e38f);
 }
 
 enum { REDUCE_MEAN, REDUCE_MIN, REDUCE_MAX, REDUCE_SUM };
@@ -167,7 +170,8 @@ void k210b_v4_reduce_run(k210b_run_t *run, const uint8_t *body)
         memcpy(out + 4 * (size_t)i, body + 68, 4);
     for (uint32_t i = 0; i < in_count; i++) {
         /* Coordinates of element i; a reduced axis (side 1) always lands on 0. */
-        uint32_t x = i % s[3] % o[3], y = i / s[3] % s[2] % o[2], c = i / s[3] / s[2] % s[1] % o[1], n = i / s[3] / s[2] / s[1] % o[0];
+        uint32_t row = i / s[3], plane = row / s[2];
+        uint32_t x = i % s[3] % o[3], y = row % s[2] % o[2], c = plane % s[1] % o[1], n = plane / s[1] % o[0];
         uint8_t *slot = out + 4 * (size_t)(((n * o[1] + c) * o[2] + y) * o[3] + x);
         k210b_putf(slot, reduce(op, k210b_getf(slot), k210b_getf(in + 4 * (size_t)i)));
     }

@@ -116,7 +116,8 @@ static int padded_shape(const uint8_t *body, const uint32_t in[4], uint32_t out[
     for (int i = 0; i < 4; i++) {
         int64_t before = k210b_geti32(body + 48 + 8 * i), after = k210b_geti32(body + 52 + 8 * i);
         int64_t side = in[i] + before + after;
-        if (side <= 0 || side > MAX_SIDE || before > MAX_SIDE || after > MAX_SIDE || before < -MAX_SIDE || after < -MAX_SIDE)
+        if (side <= 0 || side > MAX_SIDE || before > MAX_SIDE || after > MAX_SIDE || before < -MAX_SIDE ||
+            after < -MAX_SIDE)
             return K210B_ERR_MODEL_FORMAT;
         out[i] = (uint32_t)side;
         *elements *= out[i];

@@ -1,4 +1,4 @@
-/** Running an opened model node by node. Nothing here waits: the KPU is polled, CPU layers run where step() is called. */
+/** Running an opened model node by node. Nothing waits: the KPU is polled, CPU layers run inside step(). */
 #include "k210b/mem.h"
 #include "model_internal.h"
 

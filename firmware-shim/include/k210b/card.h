@@ -1,4 +1,4 @@
-/** The board's part of a model card: how pictures go in and how outputs become boxes. Rows: protocol/messages/card.ts. */
+/** The board's part of a model card: pictures in, outputs to boxes. Rows: protocol/messages/card.ts. */
 #ifndef K210B_CARD_H
 #define K210B_CARD_H
 

@@ -28,7 +28,7 @@ typedef struct k210b_jpeg {
     k210b_huffman_t dc[2], ac[2];
 } k210b_jpeg_t;
 
-/** Writes the headers. Quality 10..95 (clamped), as libjpeg scales its tables. K210B_ERR_SPACE when `cap` is too small. */
+/** Writes the headers. Quality 10..95 (clamped), on libjpeg's scale. K210B_ERR_SPACE when `cap` is too small. */
 int k210b_jpeg_begin(k210b_jpeg_t *jpeg, const uint8_t *planes, uint16_t width, uint16_t height, uint8_t quality,
                      uint8_t *out, uint32_t cap);
 /** Encodes up to `count` rows of blocks. 1 = that was the last, 0 = more to come, or K210B_ERR_SPACE. */

@@ -1,4 +1,4 @@
-/** Encodes planar RGB: k210b-jpeg PLANES.bin WIDTH HEIGHT QUALITY OUT.jpg [ROWS_PER_CALL]. Prints JSON with the bytes. */
+/** Planar RGB to JPEG: k210b-jpeg PLANES.bin WIDTH HEIGHT QUALITY OUT.jpg [ROWS_A_CALL [CAPACITY]]. Prints JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 

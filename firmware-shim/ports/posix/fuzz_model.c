@@ -31,9 +31,10 @@ static int touch_layer(void *ctx, const uint64_t words[12], const k210b_kpu_tabl
     const uint8_t *in = ram + layer.src_row * (uint32_t)K210B_KPU_ROW_BYTES;
     for (uint32_t i = 0; i < k210b_rows_of(layer.in) * K210B_KPU_ROW_BYTES; i += 61)
         sum += in[i];
-    sum += tables->weights[0] + tables->weights[layer.weight_bytes - 1] + tables->bn[0] + tables->bn[layer.bn_bytes - 1] +
-           tables->activation[K210B_ACTIVATION_BYTES - 1];
-    memset(ram + layer.dst_row * (uint32_t)K210B_KPU_ROW_BYTES, (int)sum, k210b_rows_of(layer.out) * K210B_KPU_ROW_BYTES);
+    sum += tables->weights[0] + tables->weights[layer.weight_bytes - 1];
+    sum += tables->bn[0] + tables->bn[layer.bn_bytes - 1] + tables->activation[K210B_ACTIVATION_BYTES - 1];
+    memset(ram + layer.dst_row * (uint32_t)K210B_KPU_ROW_BYTES, (int)sum,
+           k210b_rows_of(layer.out) * K210B_KPU_ROW_BYTES);
     return K210B_OK;
 }
 

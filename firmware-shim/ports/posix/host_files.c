@@ -45,7 +45,7 @@ void print_box_list(const k210b_box_t *boxes, int count)
     }
     printf(",\"boxes\":[");
     for (int i = 0; i < count; i++)
-        printf("%s{\"x\":%.9g,\"y\":%.9g,\"w\":%.9g,\"h\":%.9g,\"score\":%.9g,\"label\":%u}", i ? "," : "", boxes[i].x, boxes[i].y,
-               boxes[i].w, boxes[i].h, boxes[i].score, boxes[i].label);
+        printf("%s{\"x\":%.9g,\"y\":%.9g,\"w\":%.9g,\"h\":%.9g,\"score\":%.9g,\"label\":%u}", i ? "," : "",
+               boxes[i].x, boxes[i].y, boxes[i].w, boxes[i].h, boxes[i].score, boxes[i].label);
     printf("]");
 }

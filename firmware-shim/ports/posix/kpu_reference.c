@@ -1,4 +1,4 @@
-/** One KPU layer, pixel by pixel (kpu.md sections 4, 5, 7). No shortcuts: its speed does not matter, its reading does. */
+/** One KPU layer, pixel by pixel (kpu.md sections 4, 5, 7): slow, and easy to check against the text. */
 #include "kpu_reference.h"
 
 #include "k210b/kpu_layer.h"

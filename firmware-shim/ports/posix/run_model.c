@@ -74,13 +74,15 @@ static int run_model(const k210b_model_t *model, const uint8_t *input, uint32_t 
     uint32_t main_bytes = k210b_model_main_bytes(model);
     uint8_t *main_mem = new_block(64, main_bytes);
     memset(main_mem, 0xA5, main_bytes); /* a run must not count on zeros */
-    k210b_port_t port = {.ctx = &kpu, .kpu_ram = kpu.ram, .kpu_start = k210b_kpu_reference_start, .kpu_done = k210b_kpu_reference_done};
+    k210b_port_t port = {.ctx = &kpu, .kpu_ram = kpu.ram, .kpu_start = k210b_kpu_reference_start,
+                         .kpu_done = k210b_kpu_reference_done};
     int status = k210b_run_begin(&run, model, main_mem, &port), bad = 1;
     status = status ? status : run_all(&run, input, input_bytes);
     if (status < 0) {
         fail("run", status);
     } else {
-        printf("{\"version\":%u,\"mainBytes\":%u,\"nodes\":%u,\"kpuLayers\":%u,\"outputs\":[", model->version, main_bytes, model->nodes, kpu.layers);
+        printf("{\"version\":%u,\"mainBytes\":%u,\"nodes\":%u,\"kpuLayers\":%u,\"outputs\":[", model->version,
+               main_bytes, model->nodes, kpu.layers);
         for (uint32_t i = 0; i < model->outputs; i++)
             print_output(&run, i, argv[4]);
         printf("]");
