@@ -26,7 +26,7 @@ Examples:
   $ k210-bridge compile slim.onnx -o slim.kmodel --calibration pictures/ --mean 127,127,127 --std 128,128,128
 
 The card beside MODEL (MODEL.card.json), --card, or the zoo's cards of known files say how pictures become the input
-and how the outputs are decoded. Without --calibration the zoo's own pictures are used.`
+and how the outputs are decoded. Without a card pictures are stretched to the input's size. Without --calibration the zoo's own pictures are used.`
 
 function inputShape(text: string): Record<string, number[]> {
   const match = /^([^=]+)=(\d+(?:x\d+)+)$/.exec(text)
@@ -77,6 +77,7 @@ export function registerCompile(program: Command): void {
           },
           { progress: io.progress, signal: io.signal },
         )
+        for (const warning of report.warnings) process.stderr.write(`warning: ${warning}\n`)
         const rows = report.layers.map((layer) => [
           layer.name,
           layer.op,

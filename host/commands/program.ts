@@ -4,11 +4,15 @@ import { bridgeVersion } from '../jobs/bridge-version.js'
 import { registerCompile } from './compile.js'
 import { registerDemo } from './demo.js'
 import { registerDeploy } from './deploy.js'
+import { registerDoctor } from './doctor.js'
+import { registerEvaluate } from './evaluate.js'
 import { registerFlash } from './flash.js'
+import { registerInspect } from './inspect.js'
 import { registerModels } from './models.js'
 import { registerPorts } from './ports.js'
 import { renderError } from './runtime.js'
 import { registerServe } from './serve.js'
+import { registerSimulate } from './simulate.js'
 import { registerVirtualBoard } from './virtual-board.js'
 import { registerWatch } from './watch.js'
 
@@ -17,10 +21,14 @@ const REGISTER = [
   registerServe,
   registerModels,
   registerCompile,
+  registerInspect,
+  registerSimulate,
+  registerEvaluate,
   registerFlash,
   registerDeploy,
   registerWatch,
   registerPorts,
+  registerDoctor,
   registerVirtualBoard,
 ]
 

@@ -1,6 +1,6 @@
-import type { CardInput } from '../card/card.js'
 import { calibrationFiles, calibrationFromShots, loadScenePictures } from '../evaluate/calibration.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
+import type { InputRule } from '../vision/letterbox.js'
 import { calibrationShots, demoShots, SCENE_WIDTH, type SceneShot, scenePictures } from '../zoo/scene.js'
 
 /** Photographs and crops that a virtual camera pans over; same fields as its scene. */
@@ -38,6 +38,6 @@ export async function folderScene(folder: string): Promise<DemoScene> {
 }
 
 /** Camera pictures of crops that the demo never shows, as planar pictures at a network's size. */
-export async function demoCalibration(input: CardInput, count: number): Promise<PlanarPicture[]> {
+export async function demoCalibration(input: InputRule, count: number): Promise<PlanarPicture[]> {
   return calibrationFromShots(await photographs(), calibrationShots(CALIBRATION_SEED, count), input)
 }
