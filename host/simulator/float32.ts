@@ -11,7 +11,7 @@ export const exp32 = (x: number): number => Math.fround(Math.exp(x))
 export const sqrt32 = (x: number): number => Math.fround(Math.sqrt(x))
 
 /** C's roundf: half away from zero. */
-export const roundHalfAway = (x: number): number => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
+export const roundHalfAway = (x: number): number => (x < 0 ? -Math.floor(0.5 - x) : Math.floor(x + 0.5))
 
 /** Clamp to a byte; NaN stays (a byte array stores 0). */
 export const toCode = (x: number): number => Math.min(255, Math.max(0, x))

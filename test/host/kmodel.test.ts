@@ -3,11 +3,12 @@ import t from 'tap'
 import { isBridgeError } from '../../host/foundation/errors.js'
 import { kmodelSummary } from '../../host/kmodel/describe.js'
 import { readKmodel } from '../../host/kmodel/read.js'
-import type { KmodelV4, KmodelV4Model, KmodelV4Node, OpName } from '../../host/kmodel/v4/model.js'
+import type { KmodelV4, KmodelV4Model, KmodelV4Node } from '../../host/kmodel/v4/model.js'
 import { OPS } from '../../host/kmodel/v4/ops.js'
 import type { MemoryRange } from '../../host/kmodel/v4/values.js'
 import { writeKmodelV4 } from '../../host/kmodel/v4/writer.js'
 import { validateKmodelV4 } from '../../host/kmodel/validate/validate-v4.js'
+import { EVERY_OP } from '../support/every-op.js'
 import { createRandom } from '../support/random.js'
 import { noSharedData, sharedData } from '../support/shared-data.js'
 import { main, smallKmodel } from '../support/small-kmodel.js'
@@ -42,179 +43,6 @@ t.test('kmodel v4: header and first body lie where the reference says', async (t
   t.equal(view.getUint32(72, true), 1, 'output in main memory')
   t.equal(view.getUint32(104, true), 0x2002, 'first node header behind 88 + 16 bytes')
 })
-
-const RANGE = main(0, 16)
-const WINDOW = { filterH: 1, filterW: 1, strideH: 2, strideW: 2, dilationH: 1, dilationW: 1 }
-const PAD = { before: 0, after: 1 }
-const SHAPE = [1, 2, 1, 2] as const
-const CLAMP = { min: 0, max: 6 }
-const QUANT = { aOffset: -1, aMul: 2, aShift: 3, bOffset: -4, bMul: 5, bShift: 6, outOffset: 7, outMul: 8, outShift: 9 }
-
-/** One node of every opcode with a fixed body. */
-const EVERY_OP: { readonly [N in Exclude<OpName, 'kpuConv2d'>]: Extract<KmodelV4Node, { op: N }> } = {
-  binary: {
-    op: 'binary',
-    a: RANGE,
-    b: RANGE,
-    out: RANGE,
-    operation: 'max',
-    aShape: SHAPE,
-    bShape: SHAPE,
-    outShape: SHAPE,
-    clamp: CLAMP,
-  },
-  concat: {
-    op: 'concat',
-    out: RANGE,
-    innerBytes: 4,
-    outerCount: 1,
-    inputCount: 2,
-    inputs: [RANGE, RANGE],
-    dims: [1, 3],
-  },
-  conv2d: {
-    op: 'conv2d',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    groups: 2,
-    outChannels: 2,
-    padH: PAD,
-    padW: PAD,
-    ...WINDOW,
-    clamp: CLAMP,
-    weights: Float32Array.of(1, 2),
-    bias: Float32Array.of(3, 4),
-  },
-  dequantize: { op: 'dequantize', in: RANGE, out: RANGE, zeroPoint: -3, codesPerUnit: 0.5 },
-  matmul: {
-    op: 'matmul',
-    a: RANGE,
-    b: RANGE,
-    out: RANGE,
-    aRows: 1,
-    aCols: 2,
-    bCols: 2,
-    clamp: CLAMP,
-    bias: Float32Array.of(1, 2),
-  },
-  pad: {
-    op: 'pad',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    padN: PAD,
-    padC: PAD,
-    padH: PAD,
-    padW: { before: -1, after: 0 },
-    valueType: 'uint8',
-    value: Uint8Array.of(9, 0, 0, 0),
-  },
-  quantize: { op: 'quantize', in: RANGE, out: RANGE, zeroPoint: 128, codesPerUnit: 8 },
-  reduce: { op: 'reduce', in: RANGE, out: RANGE, operation: 'sum', inShape: SHAPE, outShape: [1, 1, 1, 2], init: 0 },
-  reduceWindow2d: {
-    op: 'reduceWindow2d',
-    in: RANGE,
-    out: RANGE,
-    operation: 'mean',
-    inShape: SHAPE,
-    padH: PAD,
-    padW: PAD,
-    ...WINDOW,
-    init: 0,
-    clamp: CLAMP,
-  },
-  memoryCopy: { op: 'memoryCopy', in: RANGE, out: RANGE },
-  resizeImage: {
-    op: 'resizeImage',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    outHeight: 2,
-    outWidth: 4,
-    mode: 'nearest',
-    alignCorners: true,
-  },
-  softmax: { op: 'softmax', in: RANGE, out: RANGE, innerSize: 4, outerSize: 1, beta: 1 },
-  transpose: { op: 'transpose', in: RANGE, out: RANGE, inShape: SHAPE, perm: [0, 3, 1, 2] },
-  stridedSlice: {
-    op: 'stridedSlice',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    begin: [0, 0, 0, 1],
-    end: [1, 2, 1, -1],
-    strides: [1, 1, 1, -1],
-    masks: [0, 0, 0, 0, 0],
-  },
-  unary: { op: 'unary', in: RANGE, out: RANGE, operation: 'square' },
-  quantizedConv2d: {
-    op: 'quantizedConv2d',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    groups: 1,
-    outChannels: 2,
-    padH: PAD,
-    padW: PAD,
-    ...WINDOW,
-    inputOffset: -1,
-    filterOffset: -2,
-    outMul: 3,
-    outShift: 4,
-    outOffset: 5,
-    bias: [6, -7],
-    weights: Uint8Array.of(1, 2, 3, 4),
-  },
-  quantizedMatmul: {
-    op: 'quantizedMatmul',
-    a: RANGE,
-    b: RANGE,
-    out: RANGE,
-    aRows: 1,
-    aCols: 2,
-    bCols: 2,
-    aOffset: -1,
-    bOffset: -2,
-    outMul: 3,
-    outShift: 4,
-    outOffset: 5,
-    bias: [6, -7],
-  },
-  quantizedBinary: {
-    op: 'quantizedBinary',
-    a: RANGE,
-    b: RANGE,
-    out: RANGE,
-    operation: 'sub',
-    aShape: SHAPE,
-    bShape: SHAPE,
-    outShape: SHAPE,
-    ...QUANT,
-  },
-  tableLookup1d: { op: 'tableLookup1d', in: RANGE, table: RANGE, out: RANGE },
-  conv2dTranspose: {
-    op: 'conv2dTranspose',
-    in: RANGE,
-    out: RANGE,
-    inShape: SHAPE,
-    outShape: [1, 2, 2, 4],
-    groups: 1,
-    padH: PAD,
-    padW: PAD,
-    ...WINDOW,
-    clamp: CLAMP,
-    weights: Float32Array.of(1, 2, 3, 4),
-    bias: Float32Array.of(5, 6),
-  },
-  nnilUnary: { op: 'nnilUnary', in: RANGE, out: RANGE, program: Uint8Array.of(3, 0x20, 0xa0, 0, 0, 0, 0, 0) },
-  kpuUpload: {
-    op: 'kpuUpload',
-    in: RANGE,
-    out: { memory: 'kpu', type: 'uint8', start: 64, bytes: 64 },
-    inShape: SHAPE,
-  },
-}
 
 t.test('kmodel v4: every opcode survives the round trip', async (t) => {
   const nodes = Object.values(EVERY_OP)

@@ -205,6 +205,8 @@ t.test('layers: what the chip cannot run is refused', async (t) => {
   await refused({ depthWiseLayer: 1, poolType: 1, oRowWid: 2, oColHigh: 2 }, 'KPU_LIMIT')
   await refused({ poolType: 11 }, 'KPU_LIMIT')
   await refused({ bypassConv: 1 }, 'SIM_UNSUPPORTED')
+  const wild = table([{ xStart: 0, yMul: 1, shiftNumber: 32, resultBias: 0 }])
+  await throwsAt(t, () => kpu.runLayer(ram, layer, { ...tables, activation: wild }), 'SIM_UNSUPPORTED', { segment: 1 })
 })
 
 t.test('layers: pooled outputs below 4x4 run, as files in the field have them', async (t) => {

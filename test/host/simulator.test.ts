@@ -5,7 +5,8 @@ import { type MemoryRange, NO_CLAMP, type Shape4 } from '../../host/kmodel/v4/va
 import { writeKmodelV4 } from '../../host/kmodel/v4/writer.js'
 import { downloadMap, uploadMap } from '../../host/kpu/row-layout.js'
 import { prepareModel } from '../../host/simulator/model.js'
-import { scaleInteger } from '../../host/simulator/v4/quantized-ops.js'
+import { integerScale } from '../../host/simulator/v4/quantized-ops.js'
+import { EVERY_OP } from '../support/every-op.js'
 import { referenceLayer } from '../support/kpu-reference.js'
 import { createRandom } from '../support/random.js'
 import { main, smallKmodel } from '../support/small-kmodel.js'
@@ -316,11 +317,11 @@ t.test('v4 integer ops: binary, conv, matmul, lookup', async (t) => {
 })
 
 t.test('integer scaling: 64-bit products round half up, results are cut to 32 bits', async (t) => {
-  t.equal(scaleInteger(3, 1, 1), 2)
-  t.equal(scaleInteger(-3, 1, 1), -1)
-  t.equal(scaleInteger(2 ** 30, 2 ** 31 - 1, 32), 2 ** 29, '2^61 needs more than a double')
-  t.equal(scaleInteger(-(2 ** 30), 2 ** 31 - 1, 33), -(2 ** 28))
-  t.equal(scaleInteger(2 ** 31 - 1, 4, 0), -4)
+  t.equal(integerScale(1, 1)(3), 2)
+  t.equal(integerScale(1, 1)(-3), -1)
+  t.equal(integerScale(2 ** 31 - 1, 32)(2 ** 30), 2 ** 29, '2^61 needs more than a double')
+  t.equal(integerScale(2 ** 31 - 1, 33)(-(2 ** 30)), -(2 ** 28))
+  t.equal(integerScale(4, 0)(2 ** 31 - 1), -4)
 })
 
 t.test('v4 model: KPU layers, download and dequantize equal the slow reference', async (t) => {
@@ -418,11 +419,14 @@ t.test('models: unknown opcodes, bad ranges and illegal layers are refused with 
 t.test('damaged models: run to the end or give a BridgeError', async (t) => {
   const random = createRandom()
   t.comment(`seed ${random.seed}`)
-  const clean = writeKmodelV4(smallKmodel())
+  const model = smallKmodel()
+  const files = [writeKmodelV4(model)]
+  for (const node of Object.values(EVERY_OP)) files.push(writeKmodelV4({ ...model, nodes: [node] }))
   const failures: string[] = []
-  for (let round = 0; round < 60; round++) {
-    const file = clean.slice()
-    for (let flips = random.integer(1, 4); flips > 0; flips--) file[random.integer(16, 420)] = random.integer(0, 255)
+  for (let round = 0; round < 10 * files.length; round++) {
+    const file = files[round % files.length]!.slice()
+    const last = Math.min(file.length, 420) - 1
+    for (let flips = random.integer(1, 4); flips > 0; flips--) file[random.integer(16, last)] = random.integer(0, 255)
     try {
       const simulation = await prepareModel(file)
       simulation.run(simulation.inputs.map(({ bytes }) => new Uint8Array(bytes)))

@@ -1,3 +1,4 @@
+import { BridgeError } from '../../foundation/errors.js'
 import { decodeActivationTable } from '../../kpu/activation-table.js'
 import { decodeBatchNorm } from '../../kpu/batch-norm.js'
 import type { KpuLayer } from '../../kpu/layer-words.js'
@@ -71,17 +72,23 @@ function sumOf(raw: Uint8Array | Uint16Array, start: number, count: number): num
   return sum
 }
 
-/** Tables of the exact path. */
+/** Shifts above 31 overflow in the reference and never occur. */
+const MOST_SHIFT = 31
+
+/** Tables of the exact path. @throws BridgeError `SIM_UNSUPPORTED` on activation shifts above 31 */
 export function exactTables(layer: KpuLayer, tables: LayerTables): ExactTables {
   const terms = constants(layer, rawWeights(tables))
   const rows = decodeBatchNorm(tables.batchNorm).slice(0, layer.oChNum)
   const flat = rows.flatMap((entry, channel) => [terms[channel]!, entry.normMul, entry.normAdd, entry.normShift])
-  const segments = decodeActivationTable(tables.activation).flatMap((s) => [
-    s.xStart,
-    s.yMul,
-    s.shiftNumber,
-    s.resultBias,
-  ])
+  const table = decodeActivationTable(tables.activation)
+  const wild = table.findIndex((segment) => segment.shiftNumber > MOST_SHIFT)
+  if (wild >= 0) {
+    throw new BridgeError('SIM_UNSUPPORTED', {
+      what: `activation segment ${wild} shifts by ${table[wild]!.shiftNumber}; more than ${MOST_SHIFT} overflows in the reference`,
+      where: { segment: wild },
+    })
+  }
+  const segments = table.flatMap((s) => [s.xStart, s.yMul, s.shiftNumber, s.resultBias])
   return { tables: BigInt64Array.from(flat, BigInt), segments: BigInt64Array.from(segments, BigInt) }
 }
 

@@ -48,10 +48,13 @@ export function pad(node: NodeOf<'pad'>, memory: ModelMemory): void {
   const pads: readonly PadPair[] = [node.padN, node.padC, node.padH, node.padW]
   const sizes = node.inShape.map((size, axis) => size + pads[axis]!.before + pads[axis]!.after)
   const outShape: Shape4 = [sizes[0]!, sizes[1]!, sizes[2]!, sizes[3]!]
-  const source = (...at: [number, number, number, number]): number => {
-    const from = at.map((coordinate, axis) => coordinate - pads[axis]!.before)
-    const inside = from.every((coordinate, axis) => coordinate >= 0 && coordinate < node.inShape[axis]!)
-    return inside ? flat(node.inShape, from[0]!, from[1]!, from[2]!, from[3]!) : -1
+  const [padN, padC, padH, padW] = [node.padN.before, node.padC.before, node.padH.before, node.padW.before]
+  const [batch, channels, height, width] = node.inShape
+  const outside = (at: number, size: number): boolean => at < 0 || at >= size
+  const source = (n: number, c: number, h: number, w: number): number => {
+    const [y, x] = [h - padH, w - padW]
+    if (outside(n - padN, batch) || outside(c - padC, channels) || outside(y, height) || outside(x, width)) return -1
+    return flat(node.inShape, n - padN, c - padC, y, x)
   }
   gather(memory, node, outShape, source, node.value)
 }

@@ -1,6 +1,6 @@
 import type { NodeOf } from '../../kmodel/v4/model.js'
 import { div32, f32, mul32, roundHalfAway, toCode } from '../float32.js'
-import type { ModelMemory } from '../memory.js'
+import { type ModelMemory, wantElements } from '../memory.js'
 import {
   broadcastIndex,
   countOf,
@@ -32,14 +32,21 @@ export function dequantize(node: NodeOf<'dequantize'>, memory: ModelMemory): voi
   )
 }
 
-/** (value * mul + half) >> shift in 64 bits, cut to 32. */
-export function scaleInteger(value: number, mul: number, shift: number): number {
-  const product = value * mul
-  if (Math.abs(product) < 2 ** 52 && shift < 52) {
-    return shift === 0 ? product | 0 : Math.floor((product + 2 ** (shift - 1)) / 2 ** shift) | 0
+/**
+ * Multiplies by `mul` and shifts with rounding half up, in 64 bits; the result is cut to 32.
+ * @throws BridgeError `KMODEL_INVALID` when the shift is not 0..63
+ */
+export function integerScale(mul: number, shift: number): (value: number) => number {
+  wantElements(shift >= 0 && shift < 64 ? 0 : -1, 0, `a shift by ${shift}`)
+  const half = shift === 0 ? 0 : 2 ** (shift - 1)
+  const unit = 2 ** shift
+  const exact = shift < 52 ? 2 ** 52 : 0
+  const bigHalf = shift === 0 ? 0n : 1n << BigInt(shift - 1)
+  return (value) => {
+    const product = value * mul
+    if (Math.abs(product) < exact) return Math.floor((product + half) / unit) | 0
+    return Number(BigInt.asIntN(32, (BigInt(value) * BigInt(mul) + bigHalf) >> BigInt(shift)))
   }
-  const half = shift === 0 ? 0n : 1n << BigInt(shift - 1)
-  return Number(BigInt.asIntN(32, (BigInt(value) * BigInt(mul) + half) >> BigInt(shift)))
 }
 
 const INTEGER: Record<NodeOf<'quantizedBinary'>['operation'], (a: number, b: number) => number> = {
@@ -57,12 +64,15 @@ export function quantizedBinary(node: NodeOf<'quantizedBinary'>, memory: ModelMe
   const b = readBytes(memory, node.b, countOf(node.bShape))
   const out = new Uint8Array(countOf(node.outShape))
   const operation = INTEGER[node.operation]
-  const left = Int32Array.from({ length: 256 }, (_, code) => scaleInteger(code + node.aOffset, node.aMul, node.aShift))
-  const right = Int32Array.from({ length: 256 }, (_, code) => scaleInteger(code + node.bOffset, node.bMul, node.bShift))
+  const side = (offset: number, scale: (value: number) => number): Int32Array =>
+    Int32Array.from({ length: 256 }, (_, code) => scale(code + offset))
+  const left = side(node.aOffset, integerScale(node.aMul, node.aShift))
+  const right = side(node.bOffset, integerScale(node.bMul, node.bShift))
+  const scale = integerScale(node.outMul, node.outShift)
   eachIndex(node.outShape, (n, c, h, w, index) => {
     const first = left[a[broadcastIndex(node.aShape, n, c, h, w)]!]!
     const second = right[b[broadcastIndex(node.bShape, n, c, h, w)]!]!
-    out[index] = toCode(scaleInteger(operation(first, second), node.outMul, node.outShift) + node.outOffset)
+    out[index] = toCode(scale(operation(first, second)) + node.outOffset)
   })
   writeBytes(memory, node.out, out)
 }
@@ -75,6 +85,7 @@ export function quantizedConv2d(node: NodeOf<'quantizedConv2d'>, memory: ModelMe
   const perGroup = { in: channels / node.groups, out: node.outChannels / node.groups }
   const taps = node.filterH * node.filterW
   const out = new Uint8Array(countOf([batch, node.outChannels, size.height, size.width]))
+  const scale = integerScale(node.outMul, node.outShift)
   eachIndex([batch, node.outChannels, size.height, size.width], (n, oc, oy, ox, index) => {
     let acc = node.bias[oc]!
     const first = Math.floor(oc / perGroup.out) * perGroup.in
@@ -86,7 +97,7 @@ export function quantizedConv2d(node: NodeOf<'quantizedConv2d'>, memory: ModelMe
         acc = (acc + Math.imul(x, node.weights[weights + tap]! + node.filterOffset)) | 0
       })
     }
-    out[index] = toCode(scaleInteger(acc, node.outMul, node.outShift) + node.outOffset)
+    out[index] = toCode(scale(acc) + node.outOffset)
   })
   writeBytes(memory, node.out, out)
 }
@@ -96,6 +107,7 @@ export function quantizedMatmul(node: NodeOf<'quantizedMatmul'>, memory: ModelMe
   const a = readBytes(memory, node.a, countOf([node.aRows, node.aCols]))
   const b = readBytes(memory, node.b, countOf([node.aCols, node.bCols]))
   const out = new Uint8Array(countOf([node.aRows, node.bCols]))
+  const scale = integerScale(node.outMul, node.outShift)
   for (let row = 0; row < node.aRows; row++) {
     for (let column = 0; column < node.bCols; column++) {
       let acc = node.bias[column]!
@@ -103,7 +115,7 @@ export function quantizedMatmul(node: NodeOf<'quantizedMatmul'>, memory: ModelMe
         const x = a[row * node.aCols + k]! + node.aOffset
         acc = (acc + Math.imul(x, b[k * node.bCols + column]! + node.bOffset)) | 0
       }
-      out[row * node.bCols + column] = toCode(scaleInteger(acc, node.outMul, node.outShift) + node.outOffset)
+      out[row * node.bCols + column] = toCode(scale(acc) + node.outOffset)
     }
   }
   writeBytes(memory, node.out, out)

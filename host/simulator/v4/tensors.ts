@@ -70,10 +70,16 @@ export interface Window {
   readonly dilationW: number
 }
 
-/** Output height and width of a sliding window. */
+/** Largest filter, stride and dilation of any model: guards loops against damaged files. */
+const MOST_WINDOW = 4096
+
+/** Output height and width of a sliding window. @throws BridgeError `KMODEL_INVALID` on sizes that no model has */
 export function windowOutput(w: Window): { height: number; width: number } {
+  const sizes = [w.filterH, w.filterW, w.strideH, w.strideW, w.dilationH, w.dilationW]
+  const plausible = sizes.every((size) => size >= 1 && size <= MOST_WINDOW)
+  wantElements(plausible ? 0 : -1, 0, `a window of ${sizes.join(', ')} (filter, stride, dilation)`)
   const size = (input: number, pad: Window['padH'], filter: number, dilation: number, stride: number): number =>
-    Math.max(0, Math.floor((input + pad.before + pad.after - ((filter - 1) * dilation + 1)) / Math.max(1, stride)) + 1)
+    Math.max(0, Math.floor((input + pad.before + pad.after - ((filter - 1) * dilation + 1)) / stride) + 1)
   return {
     height: size(w.inShape[2], w.padH, w.filterH, w.dilationH, w.strideH),
     width: size(w.inShape[3], w.padW, w.filterW, w.dilationW, w.strideW),
