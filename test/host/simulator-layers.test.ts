@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { packageFile } from '../../host/foundation/paths.js'
 import { type ActivationSegment, encodeActivationTable } from '../../host/kpu/activation-table.js'
 import { type BatchNormEntry, encodeBatchNorm } from '../../host/kpu/batch-norm.js'
 import { layerFields } from '../../host/kpu/layer-fields.js'
@@ -238,4 +241,10 @@ t.test('kpu: words as bytes do the same, changed tables are noticed', async (t) 
   referenceLayer(wanted, one.layer, other)
   kpu.runLayer(ram, one.layer, other)
   t.equal(Buffer.compare(ram, wanted), 0)
+})
+
+t.test('kernels: the committed module is the one that VERSION.json names', async (t) => {
+  const file = (name: string): Buffer => readFileSync(packageFile('host', 'simulator', 'kernels', name))
+  const { sha256 } = JSON.parse(file('VERSION.json').toString())
+  t.equal(createHash('sha256').update(file('kernels.wasm')).digest('hex'), sha256, 'run kernels/build.sh')
 })
