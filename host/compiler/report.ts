@@ -97,7 +97,7 @@ function reasonOf(graph: Graph, entry: EmittedNode, fidelity: Fidelity | undefin
   if (node.op.kind === 'kpuUpload') return 'brings the padded map back to the KPU'
   const { range } = output
   if (range?.isClipped)
-    return `range cut to ${range.min}..${range.max.toPrecision(3)}: beyond, the decoder cannot tell values apart`
+    return `range cut to ${range.min.toPrecision(3)}..${range.max.toPrecision(3)}: beyond, the decoder cannot tell values apart`
   if (!fidelity || fidelity.cosine >= GOOD_COSINE) return node.output.endsWith('@copy') ? 'copy for main memory' : ''
   const cosine = `cosine ${fidelity.cosine.toFixed(4)}`
   if (poorInput !== undefined) return `${cosine}: inherits the error of ${poorInput}`
