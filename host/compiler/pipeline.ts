@@ -46,6 +46,8 @@ export const pipeline: readonly Pass[] = [
   { name: 'allocate-main-memory', run: allocateMainMemory },
 ]
 
+const cancelled = (): BridgeError => new BridgeError('CANCELLED', { what: 'the compilation was cancelled' })
+
 function named(error: unknown, pass: string): BridgeError {
   if (!isBridgeError(error)) return asBridgeError(error, 'INTERNAL', { where: { pass } })
   const where = { ...error.where, pass }
@@ -64,13 +66,13 @@ export async function runPasses(
   const stages = new Map<string, Graph>()
   let current = graph
   for (const [index, pass] of passes.entries()) {
-    context.signal?.throwIfAborted()
+    if (context.signal?.aborted) throw cancelled()
     context.onProgress?.({ stage: pass.name, done: index, total: passes.length, unit: 'steps' })
     try {
       current = await pass.run(current, context)
       checkGraph(current, pass.name)
     } catch (error) {
-      if (context.signal?.aborted) throw context.signal.reason
+      if (context.signal?.aborted) throw cancelled()
       throw named(error, pass.name)
     }
     stages.set(pass.name, current)
