@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { createProgram } from './commands/program.js'
 
-await createProgram().parseAsync()
+await (await createProgram(process.argv[2])).parseAsync()

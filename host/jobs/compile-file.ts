@@ -58,8 +58,8 @@ export async function compileFile(options: CompileFileOptions, context: Partial<
       card: card ?? {},
       options: {
         ...compileOptions,
-        mean: mean && perChannel(mean, shape),
-        std: std && perChannel(std, shape),
+        mean: perChannel(mean ?? card?.input.mean ?? [0], shape),
+        std: perChannel(std ?? card?.input.std ?? [1], shape),
       },
     },
     context,

@@ -2,10 +2,11 @@ import { basename } from 'node:path'
 import type { ModelCard } from '../card/card.js'
 import { parseCard } from '../card/parse.js'
 import { describeModel, type ModelDescription } from '../compiler/describe-model.js'
-import { looksLikeImage, MAX_PAYLOAD_BYTES, parseFirmware } from '../flasher/image.js'
+import { IMAGE_HEADER_BYTES, looksLikeImage, MAX_PAYLOAD_BYTES, parseFirmware, wrapFirmware } from '../flasher/image.js'
 import { isZip } from '../flasher/kfpkg.js'
 import { BridgeError, isBridgeError } from '../foundation/errors.js'
 import { readFileBytes } from '../foundation/files.js'
+import { toHex } from '../foundation/hex.js'
 import type { InspectedFirmware, InspectedProgram } from './inspect/firmware.js'
 import { inspectFirmware, inspectProgram, isWebAssembly } from './inspect/firmware.js'
 import { type InspectedFlash, inspectFlash, looksLikeFlash } from './inspect/flash.js'
@@ -73,15 +74,23 @@ function isBootable(bytes: Uint8Array): boolean {
   }
 }
 
+const HASH_BYTES = 32
 const KMODEL_FIRST_WORDS: ReadonlySet<number> = new Set([3, 0x4b4d444c, 0x0300_0000, 0x4c44_4d4b, 1, 2])
 
 function firstWord(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true)
 }
 
-/** An image, whole or cut short: a plain flag and a length that RAM could hold. */
+/** An image of which only flag or length is damaged: with both put right its hash fits. */
+function hasDamagedHeader(bytes: Uint8Array): boolean {
+  const payload = bytes.subarray(IMAGE_HEADER_BYTES, -HASH_BYTES)
+  if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES) return false
+  return toHex(wrapFirmware(payload).subarray(-HASH_BYTES)) === toHex(bytes.subarray(-HASH_BYTES))
+}
+
+/** An image, whole, damaged or cut short: a plain flag and a length that RAM could hold. */
 function isMeantAsImage(bytes: Uint8Array): boolean {
-  if (looksLikeImage(bytes)) return true
+  if (looksLikeImage(bytes) || hasDamagedHeader(bytes)) return true
   if (bytes.length < 5 || bytes[0] !== 0) return false
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1, true)
   return length > 0 && length <= MAX_PAYLOAD_BYTES
