@@ -151,6 +151,7 @@ t.test('flash copy: damage in firmware, model and directory is a problem each; a
   const flash = flashedFlash()
   flash[10]! ^= 1
   flash[0x210000 + 100]! ^= 1
+  t.equal(inspectAs('flash', flash).error?.code, 'FLASH_IMAGE')
   t.match(inspectAs('flash', flash).problems, [/the ROM refuses to boot/, /model face in slot 2/])
   flash[0x200000 + 50]! ^= 1
   t.match(inspectAs('flash', flash), { models: [], problems: [/ROM/, /no directory/] })

@@ -1,5 +1,6 @@
 import { IMAGE_HEADER_BYTES } from '../../flasher/image.js'
 import { type ModelStore, readModelStore, type StoredModel } from '../../flasher/read-store.js'
+import type { BridgeError } from '../../foundation/errors.js'
 import { toAddress } from '../../foundation/hex.js'
 import { sha256Hex } from '../model-file.js'
 import { type InspectedFirmware, inspectFirmware } from './firmware.js'
@@ -31,6 +32,8 @@ export interface InspectedFlash {
   readonly areas: readonly FlashArea[]
   /** What is damaged, one sentence each. */
   readonly problems: readonly string[]
+  /** Why the ROM refuses the firmware at address 0, in the form of every error. */
+  readonly error?: BridgeError
 }
 
 const MIB = 1024 * 1024
@@ -94,5 +97,6 @@ export function inspectFlash(file: string, flash: Uint8Array): InspectedFlash {
     models,
     areas: areasOf(flash),
     problems: problemsOf(firmware, store),
+    ...(firmware?.error && { error: firmware.error }),
   }
 }
