@@ -11,6 +11,7 @@ import {
   statusName,
   streamConfig,
 } from '../../protocol/index.js'
+import { sleep } from '../foundation/clock.js'
 import { isBridgeError } from '../foundation/errors.js'
 import { toHex } from '../foundation/hex.js'
 import { climbBaud } from '../link/climb-baud.js'
@@ -86,12 +87,18 @@ export class BoardSession {
       },
     })
     session = new BoardSession(link, listener)
-    session.text(early)
-    if (port.baud !== baud) {
-      const reached = await climbBaud(link, { targetBaud: baud, signal })
-      if (reached < baud) listener.log('warn', `the line runs at ${reached} baud; ${baud} failed its echo test`)
+    const stop = () => void link.close()
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    void session.ended.then(() => signal.removeEventListener('abort', stop))
+    try {
+      session.text(early)
+      await session.climb(baud, signal)
+      await session.refresh()
+    } catch (error) {
+      await link.close()
+      throw error
     }
-    await session.refresh()
     void session.poll()
     return session
   }
@@ -145,10 +152,18 @@ export class BoardSession {
     this.lastDamaged = host.framesDamaged
   }
 
+  private async climb(baud: number, signal: AbortSignal): Promise<void> {
+    if (this.link.port.baud === baud) return
+    const reached = await climbBaud(this.link, { targetBaud: baud, signal })
+    if (reached < baud) this.listener.log('warn', `the line runs at ${reached} baud; ${baud} failed its echo test`)
+  }
+
   /** Reads the counters now and then; a request that fails is the link's to judge. */
   private async poll(): Promise<void> {
-    while (this.link.state === 'open' || this.link.state === 'silent') {
-      await new Promise<void>((resolve) => this.link.port.clock.timer(POLL_MS, resolve))
+    const over = new AbortController()
+    void this.ended.then(() => over.abort())
+    while (!over.signal.aborted) {
+      await sleep(this.link.port.clock, POLL_MS, over.signal).catch(() => undefined)
       if (this.link.state !== 'open') continue
       try {
         // A stream keeps the link from ever falling silent, so the clocks are compared here.
@@ -156,7 +171,7 @@ export class BoardSession {
         await this.readCounters()
         this.listener.changed()
       } catch (error) {
-        if (!isBridgeError(error)) throw error
+        if (!isBridgeError(error)) this.listener.log('error', String(error))
       }
     }
   }

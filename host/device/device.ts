@@ -11,67 +11,31 @@ import { encodeBoardCard } from '../card/binary.js'
 import type { ModelCard } from '../card/card.js'
 import { type FlashOptions, type FlashResult, flashBoard } from '../flasher/flash.js'
 import type { FlashItem } from '../flasher/plan.js'
-import { type Clock, sleep, wallClock } from '../foundation/clock.js'
+import { sleep, wallClock } from '../foundation/clock.js'
 import { asBridgeError, BridgeError, isBridgeError } from '../foundation/errors.js'
-import type { Logger } from '../foundation/logger.js'
-import type { ProgressListener } from '../foundation/progress.js'
+import { readKmodel } from '../kmodel/read.js'
 import type { LinkSession } from '../link/session.js'
-import { sendTransfer, type TransferResult } from '../link/transfer.js'
-import type { Port, PortOpener } from '../port/port.js'
+import { sendTransfer } from '../link/transfer.js'
+import type { Port } from '../port/port.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
 import { type BoardConfig, BoardSession, type SessionListener } from './board-session.js'
-import type {
-  BoardEvents,
-  BoardState,
-  BoardView,
-  DetectionEvent,
-  LogEvent,
-  PictureEvent,
-  ResultEvent,
-} from './events.js'
-import { probeBoard } from './probe.js'
+import { refuseUnloadable } from './check-kmodel.js'
+import type { DeployResult, DeviceOptions, InferResult, WorkOptions } from './device-types.js'
+import type { BoardEvents, BoardState, BoardView, LogEvent, PictureEvent, ResultEvent } from './events.js'
+import { NewestPicture } from './newest-picture.js'
+import { bootBoard, enterRom, probeBoard, resetByLines } from './probe.js'
 import { rebootIntoRom } from './reboot-into-rom.js'
 import { toDetections, toStages } from './result-event.js'
-
-/** How a device is made. */
-export interface DeviceOptions {
-  readonly id: string
-  readonly url: string
-  readonly openPort: PortOpener
-  readonly logger: Logger
-  /** Rate to climb to after boot; default 1.5 Mbaud. */
-  readonly baud?: number
-  /** First streaming settings; default results and pictures of slot 0. */
-  readonly config?: Partial<BoardConfig>
-}
-
-/** A model that was put into a slot. */
-export interface DeployResult extends TransferResult {
-  readonly slot: number
-  readonly name: string
-  /** Working memory that the board gave the model, bytes. */
-  readonly mainBytes: number
-}
-
-/** Boxes of one picture that was sent to the board, in pixels of the network's input. */
-export interface InferResult {
-  readonly frameId: number
-  readonly deviceTimeUs: number
-  readonly stagesUs: Readonly<Record<string, number>>
-  readonly detections: readonly DetectionEvent[]
-}
-
-/** Options of work that takes long. */
-export interface WorkOptions {
-  readonly signal?: AbortSignal
-  readonly progress?: ProgressListener
-}
 
 const BOOT_BAUD = 115_200
 const DEFAULT_BAUD = 1_500_000
 const RETRY_MS = 700
 const LOG_LINES = 200
-const FAILURES_TO_QUARANTINE = 20
+/** A board whose sessions end this often, each within this time, is left alone for a while. */
+const SHORT_LIVES = 5
+const SHORT_LIFE_MS = 15_000
+const QUARANTINE_MS = 10_000
+const IN_ROM = 'the boot ROM answers; there is no firmware that it boots'
 const DEFAULT_CONFIG: BoardConfig = { slot: 0, results: true, pictureEvery: 1, quality: 55, scoreThreshold: 0 }
 
 /**
@@ -90,12 +54,21 @@ export class Device {
   private note = 'not opened yet'
   private port: Port | undefined
   private session: BoardSession | undefined
-  private latest: PictureEvent | undefined
+  private readonly pictures = new NewestPicture()
   private lostResults = 0
   private exclusive: Promise<unknown> = Promise.resolve()
+  /** Work on the running shim, one after the other. */
+  private turns: Promise<unknown> = Promise.resolve()
   private loop: Promise<void> | undefined
   private wake: () => void = () => {}
   private paused = false
+  private attempting: Promise<void> = Promise.resolve()
+  private attemptAbort = new AbortController()
+  private shortLives = 0
+  /** The board was sent into its ROM on purpose and stays there. */
+  private keepRom = false
+  /** A board that was found in its ROM is restarted once: then the ROM says why it does not boot. */
+  private triedBoot = false
 
   constructor(private readonly options: DeviceOptions) {
     this.id = options.id
@@ -144,20 +117,7 @@ export class Device {
 
   /** The newest picture after a frame id; waits for one. @returns undefined after `waitMs` or when aborted */
   nextPicture(after: number, waitMs: number, signal: AbortSignal): Promise<PictureEvent | undefined> {
-    if (this.latest && this.latest.frameId > after) return Promise.resolve(this.latest)
-    // Frame ids start again with each boot: a reader that is ahead gets the first picture that comes.
-    return new Promise((resolve) => {
-      const finish = (picture: PictureEvent | undefined) => {
-        clearTimeout(timer)
-        stop()
-        signal.removeEventListener('abort', onAbort)
-        resolve(picture)
-      }
-      const onAbort = () => finish(undefined)
-      const timer = setTimeout(() => finish(undefined), waitMs)
-      const stop = this.on('picture', finish)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+    return this.pictures.after(after, waitMs, signal)
   }
 
   /** Waits until the board runs. @throws BridgeError `LINK_TIMEOUT` with what the board was last seen doing */
@@ -188,65 +148,86 @@ export class Device {
 
   /** Changes what is streamed. @throws BridgeError `LINK_REFUSED` when the slot holds no loaded model */
   async configure(change: Partial<BoardConfig>): Promise<BoardConfig> {
-    this.config = { ...this.config, ...change }
-    await this.session?.stream(this.config)
-    return this.config
+    const config = { ...this.config, ...change }
+    await this.session?.stream(config)
+    this.config = config
+    return config
   }
 
-  /** Restarts the board into its firmware or its boot ROM. */
+  /**
+   * Restarts the board into its firmware or its boot ROM: a running shim by the link, any other by its reset lines.
+   * A board that does not boot afterwards is in state `rom`, with the ROM's reason as note.
+   * @throws BridgeError `FLASH_NO_ROM`, `PORT_*`, `CONFLICT` when nothing answers on a port without lines
+   */
   async reset(target: 'firmware' | 'rom'): Promise<void> {
-    await this.running().reboot(target)
-    this.setState('booting', target === 'rom' ? 'asked to restart into the boot ROM' : 'asked to restart')
+    this.keepRom = target === 'rom'
+    this.triedBoot = false
+    this.shortLives = 0
+    const before = this.state
+    const note = target === 'rom' ? 'asked to restart into the boot ROM' : 'asked to restart'
+    if (this.session) {
+      this.setState('booting', note)
+      await this.session.reboot(target)
+    } else {
+      await this.withPort((port) => {
+        this.setState('booting', note)
+        return this.resetWithoutSession(port, target, before)
+      })
+    }
   }
 
-  /** Puts a kmodel and its card into a slot and loads it. */
+  /**
+   * Puts a kmodel and its card into a slot and loads it.
+   * @throws BridgeError `KMODEL_*`, `LINK_REFUSED`, `COMPILE_MEMORY` before a byte is sent when this firmware cannot load
+   *   or hold it; `LINK_*`
+   */
   async deploy(
     input: { kmodel: Uint8Array; name: string; slot: number; card: ModelCard },
     options: WorkOptions,
   ): Promise<DeployResult> {
-    const session = this.running()
     const card = encodeBoardCard(input.card)
-    const result = await sendTransfer(
-      session.link,
-      { target: 'modelSlot', slot: input.slot, bytes: input.kmodel, name: input.name, card },
-      { signal: options.signal, onProgress: options.progress },
-    )
-    this.rememberCard(result.sha256, input.card)
-    const { mainBytes } = await session.link.request(
-      modelLoad,
-      { slot: input.slot },
-      { timeoutMs: 3000, busyMs: 10_000, signal: options.signal },
-    )
-    await session.refresh()
-    if (input.slot === this.config.slot) await session.stream(this.config)
-    return { ...result, slot: input.slot, name: input.name, mainBytes }
+    const model = readKmodel(input.kmodel)
+    return this.inTurn(async (session) => {
+      refuseUnloadable(model, input.kmodel.length, session.board)
+      const result = await sendTransfer(
+        session.link,
+        { target: 'modelSlot', slot: input.slot, bytes: input.kmodel, name: input.name, card },
+        { signal: options.signal, onProgress: options.progress },
+      )
+      this.rememberCard(result.sha256, input.card)
+      const load = { timeoutMs: 3000, busyMs: 10_000, signal: options.signal }
+      const { mainBytes } = await session.link.request(modelLoad, { slot: input.slot }, load)
+      await session.refresh()
+      if (input.slot === this.config.slot) await session.stream(this.config)
+      return { ...result, slot: input.slot, name: input.name, mainBytes }
+    })
   }
 
   /** Runs the model of a slot on a picture of exactly the network's size; nothing is lost on the way. */
-  async infer(picture: PlanarPicture, slot: number, options: WorkOptions = {}): Promise<InferResult> {
-    const { link } = this.running()
-    await sendTransfer(
-      link,
-      { target: 'input', slot, bytes: picture.data },
-      { signal: options.signal, onProgress: options.progress },
-    )
-    const token = Math.floor(Math.random() * 2 ** 32)
-    const answer = await link.request(
-      infer,
-      { slot, source: INFER_SOURCE.input, token },
-      { timeoutMs: 2000, busyMs: 10_000, signal: options.signal },
-    )
-    return {
-      frameId: answer.frameId,
-      deviceTimeUs: answer.doneUs,
-      stagesUs: toStages(answer.stageUs),
-      detections: toDetections(answer.boxes, this.cardOf(slot)?.labels ?? []),
-    }
+  async infer(picture: Pick<PlanarPicture, 'data'>, slot: number, options: WorkOptions = {}): Promise<InferResult> {
+    return this.inTurn(async ({ link }) => {
+      await sendTransfer(
+        link,
+        { target: 'input', slot, bytes: picture.data },
+        { signal: options.signal, onProgress: options.progress },
+      )
+      const token = Math.floor(Math.random() * 2 ** 32)
+      const run = { timeoutMs: 2000, busyMs: 10_000, signal: options.signal }
+      const answer = await link.request(infer, { slot, source: INFER_SOURCE.input, token }, run)
+      return {
+        frameId: answer.frameId,
+        deviceTimeUs: answer.doneUs,
+        stagesUs: toStages(answer.stageUs),
+        detections: toDetections(answer.boxes, this.cardOf(slot)?.labels ?? []),
+      }
+    })
   }
 
-  /** Flashes the board through its boot ROM and waits until it is looked after again. */
+  /** Flashes the board through its boot ROM; afterwards it is looked after again. */
   flash(items: readonly FlashItem[], options: FlashOptions): Promise<FlashResult> {
     return this.withPort(async (port) => {
+      this.keepRom = false
+      this.triedBoot = false
       this.setState('booting', 'flashing')
       const result = await flashBoard(port, items, { askShimToReboot: rebootIntoRom, ...options })
       this.setState('booting', 'flashed')
@@ -257,8 +238,10 @@ export class Device {
   /** Takes the port for work that needs it alone; the session ends before and starts again after. */
   withPort<T>(work: (port: Port) => Promise<T>): Promise<T> {
     const turn = this.exclusive.then(async () => {
+      if (this.abort.signal.aborted) throw this.abort.signal.reason
       this.paused = true
-      await this.session?.close()
+      this.attemptAbort.abort(new BridgeError('CANCELLED', { what: 'other work took the port' }))
+      await this.attempting
       try {
         this.port ??= await this.open()
         return await work(this.port)
@@ -273,11 +256,30 @@ export class Device {
 
   /** Ends everything of this board and closes its port. */
   async close(): Promise<void> {
-    this.abort.abort(new BridgeError('CANCELLED', { what: 'the board was closed' }))
+    const reason = new BridgeError('CANCELLED', { what: 'the board was closed' })
+    this.abort.abort(reason)
+    this.attemptAbort.abort(reason)
     this.wake()
-    await this.session?.close()
     await this.loop
     await this.port?.close()
+    await this.exclusive // work that had the port has lost it and ends
+  }
+
+  /** Runs work on the open session when the work before it has ended. @throws BridgeError `CONFLICT` without session */
+  private inTurn<T>(work: (session: BoardSession) => Promise<T>): Promise<T> {
+    const turn = this.turns.then(() => work(this.running()))
+    this.turns = turn.catch(() => undefined)
+    return turn
+  }
+
+  private async resetWithoutSession(port: Port, target: 'firmware' | 'rom', before: BoardState): Promise<void> {
+    const { signal } = this.abort
+    if (target === 'rom') return enterRom(port, signal)
+    if (before === 'rom' || before === 'stub') {
+      const failure = await bootBoard(port, signal)
+      if (failure !== undefined) this.foundRom(failure)
+    } else if (port.hasModemLines) await resetByLines(port, signal)
+    else throw this.notRunning(before)
   }
 
   private async open(): Promise<Port> {
@@ -290,7 +292,6 @@ export class Device {
   }
 
   private async run(): Promise<void> {
-    let failures = 0
     while (!this.abort.signal.aborted) {
       if (this.paused) {
         await new Promise<void>((resolve) => {
@@ -298,74 +299,110 @@ export class Device {
         })
         continue
       }
-      const worked = await this.attempt()
-      failures = worked ? 0 : failures + 1
-      if (failures === FAILURES_TO_QUARANTINE && this.state === 'lost') this.setState('quarantined', this.note)
-      if (!this.paused) await this.rest(worked ? RETRY_MS / 4 : RETRY_MS)
+      this.attemptAbort = new AbortController()
+      const { signal } = this.attemptAbort
+      const attempt = this.attempt(signal)
+      this.attempting = attempt.then(() => undefined)
+      const hasLived = await attempt
+      const pauseMs = this.state === 'quarantined' ? QUARANTINE_MS : hasLived ? RETRY_MS / 4 : RETRY_MS
+      await sleep(this.port?.clock ?? wallClock, pauseMs, signal).catch(() => undefined)
     }
   }
 
-  /** One life of the session. @returns true when it was open */
-  private async attempt(): Promise<boolean> {
+  /** One life of the session; never rejects. @returns true when it was open */
+  private async attempt(signal: AbortSignal): Promise<boolean> {
     try {
       this.port ??= await this.open()
-      const session = await this.connect(this.port)
-      await this.live(session)
+      await this.live(await this.connect(this.port, signal), signal)
       return true
     } catch (thrown) {
-      if (this.abort.signal.aborted || this.paused) return false
+      if (signal.aborted) return false
       const error = asBridgeError(thrown)
       this.options.logger.debug({ code: error.code, where: error.where }, error.what)
-      if (isBridgeError(error, 'LINK_TIMEOUT') && this.port?.isOpen) await this.probe(this.port)
-      else
-        this.setState(
-          this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent',
-          error.fix ? `${error.what}. ${error.fix}` : error.what,
-        )
+      if (isBridgeError(error, 'LINK_TIMEOUT') && this.port?.isOpen) await this.probe(this.port, signal)
+      else this.setGone(error.fix ? `${error.what}. ${error.fix}` : error.what)
       return false
     }
   }
 
   /** A shim starts at 115200; one that a former session left speaks the rate it climbed to. */
-  private async connect(port: Port): Promise<BoardSession> {
+  private async connect(port: Port, signal: AbortSignal): Promise<BoardSession> {
     const baud = this.options.baud ?? DEFAULT_BAUD
     for (const rate of [BOOT_BAUD, baud]) {
       await port.setBaud(rate)
       try {
-        return await BoardSession.open(port, baud, this.listener(), this.abort.signal)
+        return await BoardSession.open(port, baud, this.listener(), signal)
       } catch (error) {
-        if (!isBridgeError(error, 'LINK_TIMEOUT') || rate === baud) throw error
+        if (!isBridgeError(error, 'LINK_TIMEOUT') || signal.aborted) throw error
       }
-      if (this.paused) throw new BridgeError('CANCELLED', { what: 'other work took the port' })
     }
     throw new BridgeError('LINK_TIMEOUT', { what: 'no shim answers' })
   }
 
-  private async live(session: BoardSession): Promise<void> {
+  private async live(session: BoardSession, signal: AbortSignal): Promise<void> {
+    const { clock } = session.link.port
+    const sinceMs = clock.now()
     this.session = session
+    this.keepRom = false
+    this.triedBoot = false
     this.setState('running', '')
     this.log('info', `${session.board.board} runs ${session.board.buildId} at ${session.link.port.baud} baud`)
+    let reason = ''
     try {
-      const loaded = session.models.some((model) => model.slot === this.config.slot && model.state === 'loaded')
-      if (loaded) await session.stream(this.config)
-      else this.log('info', `slot ${this.config.slot} holds no loaded model: deploy one to see results`)
-      const reason = await session.ended
-      if (!this.abort.signal.aborted && !this.paused && this.state === 'running') this.setState('lost', reason)
+      await this.beginStream(session)
+      reason = await session.ended
     } finally {
       this.session = undefined
-      this.latest = undefined
+      this.pictures.clear()
       await session.close()
+    }
+    if (reason !== '' && !signal.aborted) this.setEnded(reason, clock.now() - sinceMs)
+  }
+
+  /** A board that cannot stream is still a board: the reason goes into its log. */
+  private async beginStream(session: BoardSession): Promise<void> {
+    const { slot } = this.config
+    if (session.models.some((model) => model.slot === slot && model.state === 'loaded')) {
+      await session.stream(this.config).catch((error) => this.log('warn', asBridgeError(error).what))
+    } else this.log('info', `slot ${slot} holds no loaded model: deploy one to see results`)
+  }
+
+  /** A session ended that nobody here wanted to end. */
+  private setEnded(reason: string, livedMs: number): void {
+    this.shortLives = livedMs < SHORT_LIFE_MS ? this.shortLives + 1 : 0
+    if (this.shortLives < SHORT_LIVES) this.setState('lost', reason)
+    else this.setState('quarantined', `${this.shortLives} sessions in a row ended within seconds; the last: ${reason}`)
+  }
+
+  /** Nothing answers. A board that never did is absent. */
+  private setGone(note: string): void {
+    if (this.state !== 'quarantined') this.setState(this.state === 'absent' ? 'absent' : 'lost', note)
+  }
+
+  private async probe(port: Port, signal: AbortSignal): Promise<void> {
+    try {
+      const found = await probeBoard(port, signal)
+      if (!found) this.setGone('neither shim, ROM nor stub answers')
+      else if (found.stage === 'stub') this.setState('stub', 'the flash stub answers')
+      else await this.foundInRom(port, found.failure, signal)
+    } catch (error) {
+      if (!signal.aborted) this.setGone(asBridgeError(error).what)
     }
   }
 
-  private async probe(port: Port): Promise<void> {
-    const found = await probeBoard(port, this.abort.signal).catch(() => undefined)
-    if (!found)
-      this.setState(
-        this.state === 'running' || this.state === 'lost' ? 'lost' : 'absent',
-        'neither shim, ROM nor stub answers',
-      )
-    else this.setState(found.stage, found.note)
+  private async foundInRom(port: Port, failure: string | undefined, signal: AbortSignal): Promise<void> {
+    const mayBoot = failure === undefined && port.hasModemLines && !this.keepRom && !this.triedBoot
+    if (!mayBoot) return this.foundRom(failure)
+    this.triedBoot = true
+    const reason = await bootBoard(port, signal)
+    if (reason === undefined) this.setState('booting', 'restarted by its reset line')
+    else this.foundRom(reason)
+  }
+
+  /** What the ROM said once stays the note. */
+  private foundRom(failure: string | undefined): void {
+    const known = this.state === 'rom' ? this.note : this.keepRom ? 'the boot ROM waits, as it was asked to' : IN_ROM
+    this.setState('rom', failure ?? known)
   }
 
   private listener(): SessionListener {
@@ -395,8 +432,9 @@ export class Device {
   }
 
   private onPicture({ frameId, captureUs, width, height, data }: Payload<typeof pictureRow>): void {
-    this.latest = { boardId: this.id, frameId, captureUs, width, height, jpeg: data }
-    this.emitter.emit('picture', this.latest)
+    const picture: PictureEvent = { boardId: this.id, frameId, captureUs, width, height, jpeg: data }
+    this.pictures.put(picture)
+    this.emitter.emit('picture', picture)
   }
 
   private log(level: LogEvent['level'], text: string): void {
@@ -417,16 +455,14 @@ export class Device {
 
   private running(): BoardSession {
     if (this.session) return this.session
-    throw new BridgeError('CONFLICT', {
-      what: `the board is ${this.state}, not running${this.note ? `: ${this.note}` : ''}`,
+    throw this.notRunning(this.state)
+  }
+
+  private notRunning(state: BoardState): BridgeError {
+    return new BridgeError('CONFLICT', {
+      what: `the board is ${state}, not running${this.note ? `: ${this.note}` : ''}`,
       where: { board: this.id },
       fix: 'Flash its firmware, or wait until it has booted.',
     })
-  }
-
-  /** Waits before the next attempt; ends early when somebody needs the loop. */
-  private async rest(ms: number): Promise<void> {
-    const clock: Clock = this.port?.clock ?? wallClock
-    await sleep(clock, ms, this.abort.signal).catch(() => undefined)
   }
 }

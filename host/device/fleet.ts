@@ -1,7 +1,8 @@
 import { BridgeError } from '../foundation/errors.js'
 import type { Logger } from '../foundation/logger.js'
 import type { PortOpener } from '../port/port.js'
-import { Device, type DeviceOptions } from './device.js'
+import { Device } from './device.js'
+import type { DeviceOptions } from './device-types.js'
 
 /** Boards of one process by id; one board's trouble never touches another's. */
 export class Fleet {

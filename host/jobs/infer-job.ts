@@ -1,4 +1,5 @@
-import type { Device, WorkOptions } from '../device/device.js'
+import type { Device } from '../device/device.js'
+import type { WorkOptions } from '../device/device-types.js'
 import type { DetectionEvent } from '../device/events.js'
 import { BridgeError } from '../foundation/errors.js'
 import { boxToPicture, placePicture } from '../vision/letterbox.js'
