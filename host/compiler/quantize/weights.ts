@@ -25,7 +25,7 @@ const stepFor = (low: number, high: number, zeroPoint: number): number =>
   Math.max(low < 0 ? -low / zeroPoint : 0, high > 0 ? high / (255 - zeroPoint) : 0)
 
 /**
- * The zero point with the least sum of squared steps. A layer has one for all channels (register arg_x, kpu.md section
+ * The zero point with the least sum of squared steps, each relative to its channel's width so that no channel is lost. A layer has one for all channels (register arg_x, kpu.md section
  * 5), while each channel has its own step, which batch norm undoes.
  */
 export function bestZeroPoint(low: Float64Array, high: Float64Array): number {
@@ -33,7 +33,10 @@ export function bestZeroPoint(low: Float64Array, high: Float64Array): number {
   let bestCost = Number.POSITIVE_INFINITY
   for (let zeroPoint = 0; zeroPoint <= 255; zeroPoint++) {
     let cost = 0
-    for (let o = 0; o < low.length; o++) cost += stepFor(low[o]!, high[o]!, zeroPoint) ** 2
+    for (let o = 0; o < low.length; o++) {
+      const width = high[o]! - low[o]!
+      if (width > 0) cost += (stepFor(low[o]!, high[o]!, zeroPoint) / width) ** 2
+    }
     if (cost < bestCost) {
       bestCost = cost
       best = zeroPoint
