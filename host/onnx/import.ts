@@ -65,7 +65,7 @@ function inputShape(info: OnnxValueInfo, options: ImportOptions): Shape {
   })
 }
 
-/** The nodes that `outputs` depend on, in file order. @throws BridgeError `NOT_FOUND` for an output nobody makes */
+/** The nodes that `outputs` depend on, in file order. */
 function neededNodes(nodes: readonly OnnxNode[], outputs: readonly string[]): OnnxNode[] {
   const wanted = new Set(outputs)
   const kept: OnnxNode[] = []
@@ -74,16 +74,19 @@ function neededNodes(nodes: readonly OnnxNode[], outputs: readonly string[]): On
     for (const input of node.input ?? []) wanted.add(input)
     kept.push(node)
   }
-  const made = new Set(nodes.flatMap((node) => node.output ?? []))
-  for (const output of outputs) {
-    if (made.has(output)) continue
-    throw new BridgeError('NOT_FOUND', {
-      what: `the network makes no tensor ${output}`,
-      where: { output },
-      fix: 'Name tensors of the model file.',
-    })
-  }
   return kept.reverse()
+}
+
+/** @throws BridgeError `NOT_FOUND` for a wanted output that no node makes */
+function checkWanted(nodes: readonly OnnxNode[], wanted: readonly string[]): void {
+  const made = new Set(nodes.flatMap((node) => node.output ?? []))
+  const unknown = wanted.find((output) => !made.has(output))
+  if (unknown === undefined) return
+  throw new BridgeError('NOT_FOUND', {
+    what: `the network makes no tensor ${unknown}`,
+    where: { output: unknown },
+    fix: 'Name tensors of the model file.',
+  })
 }
 
 /** Walks the nodes in file order and keeps going after a refusal, so that one report names all of them. */
@@ -109,6 +112,7 @@ class ImportRun {
       // up to IR version 3 initializers are listed as inputs too
       if (!this.#builder.has(info.name ?? '')) this.#builder.input(info.name ?? '', inputShape(info, options))
     }
+    checkWanted(graph.node ?? [], options.outputs ?? [])
     const outputs = options.outputs ?? (graph.output ?? []).map((output) => output.name ?? '')
     for (const node of neededNodes(graph.node ?? [], outputs)) this.#node(node)
     if (this.#refusals.length > 0) throw this.#report()

@@ -1,67 +1,15 @@
 import { BridgeError } from '../foundation/errors.js'
 import { unreachable } from '../foundation/unreachable.js'
-import { type ConstantData, type Graph, type Node, tensorOf } from '../ir/graph.js'
+import { type Graph, type Node, tensorOf } from '../ir/graph.js'
 import type { Activation, Conv2dOp, FusedPool, KpuConv2dOp, Op, Pads, Pair, Pool2dOp } from '../ir/op.js'
 import { evenPads, NO_PADS, square } from '../ir/op.js'
 import type { Shape } from '../tensor/tensor.js'
-import { ATTRIBUTE, ELEMENT, ModelType, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './schema.js'
+import { ELEMENT, ModelType } from './schema.js'
+import { constantTensor, Sheet } from './sheet.js'
 
 /** Opset and IR version of written files: old enough for every reader, new enough for Clip and Slice with inputs. */
 const OPSET = 13
 const IR_VERSION = 7
-
-type AttributeValue = number | string | readonly number[] | { readonly float: number }
-
-function attribute(name: string, value: AttributeValue): OnnxAttribute {
-  if (typeof value === 'number') return { name, i: value, type: ATTRIBUTE.int }
-  if (typeof value === 'string') return { name, s: new TextEncoder().encode(value), type: ATTRIBUTE.string }
-  if ('float' in value) return { name, f: value.float, type: ATTRIBUTE.float }
-  return { name, ints: value, type: ATTRIBUTE.ints }
-}
-
-const rawBytes = (data: ConstantData | BigInt64Array): Uint8Array =>
-  new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-
-function constantTensor(name: string, shape: Shape, data: ConstantData): OnnxTensor {
-  const dataType =
-    data instanceof Float32Array ? ELEMENT.float32 : data instanceof Int32Array ? ELEMENT.int32 : ELEMENT.uint8
-  return { name, dims: [...shape], dataType, rawData: rawBytes(data) }
-}
-
-/** Collects ONNX nodes and initializers while the IR is walked. */
-class Sheet {
-  readonly nodes: OnnxNode[] = []
-  readonly initializers: OnnxTensor[] = []
-  #count = 0
-
-  fresh(stem: string): string {
-    return `${stem}/${this.#count++}`
-  }
-
-  emit(
-    opType: string,
-    input: readonly string[],
-    output: string,
-    attributes: Readonly<Record<string, AttributeValue>> = {},
-  ): string {
-    const list = Object.entries(attributes).map(([key, value]) => attribute(key, value))
-    this.nodes.push({ opType, name: output, input: [...input], output: [output], attribute: list })
-    return output
-  }
-
-  floats(stem: string, values: readonly number[], shape: Shape = []): string {
-    const name = this.fresh(stem)
-    this.initializers.push(constantTensor(name, shape, Float32Array.from(values)))
-    return name
-  }
-
-  ints(stem: string, values: readonly number[]): string {
-    const name = this.fresh(stem)
-    const rawData = rawBytes(BigInt64Array.from(values, (value) => BigInt(value)))
-    this.initializers.push({ name, dims: [values.length], dataType: ELEMENT.int64, rawData })
-    return name
-  }
-}
 
 const pairList = ({ h, w }: Pair): number[] => [h, w]
 const padList = (p: Pads): number[] => [p.top, p.left, p.bottom, p.right]
