@@ -1,9 +1,16 @@
+import type { ModelCard } from '../card/card.js'
 import type { Logger } from '../foundation/logger.js'
 import type { ProgressListener } from '../foundation/progress.js'
 import type { TransferResult } from '../link/transfer.js'
 import type { PortOpener } from '../port/port.js'
 import type { BoardConfig } from './board-session.js'
 import type { DetectionEvent } from './events.js'
+
+/** Cards by the SHA-256 of their models: the board keeps only what it needs of a card, labels for one stay here. */
+export interface CardBook {
+  get(modelSha256: string): ModelCard | undefined
+  set(modelSha256: string, card: ModelCard): void
+}
 
 /** How a device is made. */
 export interface DeviceOptions {
@@ -13,6 +20,8 @@ export interface DeviceOptions {
   readonly logger: Logger
   /** Rate to climb to after boot; default 1.5 Mbaud. */
   readonly baud?: number
+  /** Cards of models, also those of earlier runs; default: what this device deploys itself. */
+  readonly cards?: CardBook
   /** First streaming settings; default results and pictures of slot 0. */
   readonly config?: Partial<BoardConfig>
 }

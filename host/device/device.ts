@@ -20,7 +20,7 @@ import type { Port } from '../port/port.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
 import { type BoardConfig, BoardSession, type SessionListener } from './board-session.js'
 import { refuseUnloadable } from './check-kmodel.js'
-import type { DeployResult, DeviceOptions, InferResult, WorkOptions } from './device-types.js'
+import type { CardBook, DeployResult, DeviceOptions, InferResult, WorkOptions } from './device-types.js'
 import type { BoardEvents, BoardState, BoardView, LogEvent, PictureEvent, ResultEvent } from './events.js'
 import { NewestPicture } from './newest-picture.js'
 import { bootBoard, enterRom, probeBoard, resetByLines } from './probe.js'
@@ -48,7 +48,7 @@ export class Device {
   config: BoardConfig
   private readonly emitter = new EventEmitter<BoardEvents>()
   private readonly lines: LogEvent[] = []
-  private readonly cards = new Map<string, ModelCard>()
+  private readonly cards: CardBook
   private readonly abort = new AbortController()
   private state: BoardState = 'absent'
   private note = 'not opened yet'
@@ -73,6 +73,7 @@ export class Device {
   constructor(private readonly options: DeviceOptions) {
     this.id = options.id
     this.url = options.url
+    this.cards = options.cards ?? new Map<string, ModelCard>()
     this.config = { ...DEFAULT_CONFIG, ...options.config }
     this.emitter.setMaxListeners(0)
   }
@@ -418,12 +419,13 @@ export class Device {
     const hash = Buffer.from(fields.modelHash).toString('hex')
     const modelSha256 = this.session?.models.find((model) => model.sha256.startsWith(hash))?.sha256 ?? hash
     this.lostResults = link.statistics().datagramsLost
+    const sinceMs = link.port.clock.now() - link.toHostMs(fields.captureUs)
     const event: ResultEvent = {
       boardId: this.id,
       frameId: fields.frameId,
       deviceTimeUs: fields.doneUs,
       modelSha256,
-      latencyMs: Math.round((link.port.clock.now() - link.toHostMs(fields.captureUs)) * 10) / 10,
+      latencyMs: sinceMs < 0 ? null : Math.round(sinceMs * 10) / 10,
       stagesUs: toStages(fields.stageUs),
       lostResults: this.lostResults,
       detections: toDetections(fields.boxes, this.cards.get(modelSha256)?.labels ?? []),

@@ -16,7 +16,7 @@ export interface ResultEvent {
   readonly deviceTimeUs: number
   /** First 8 bytes are the board's word, the rest is filled in from the model list; empty when unknown. */
   readonly modelSha256: string
-  /** Sensor to this process, from the measured clock offset; null before the first offset. */
+  /** Sensor to this process, from the measured clock offset; null while that offset cannot be right. */
   readonly latencyMs: number | null
   /** Time per stage on the board, microseconds. */
   readonly stagesUs: Readonly<Record<string, number>>

@@ -7,11 +7,13 @@ import { JobManager } from '../jobs/job-manager.js'
 import type { PortOpener } from '../port/port.js'
 import { ArtifactStore } from '../store/artifacts.js'
 import { BoardTable } from '../store/board-table.js'
+import { CardTable } from '../store/card-table.js'
 import { openDatabase } from '../store/database.js'
 import { lockFolder } from '../store/folder-lock.js'
 import { JobTable } from '../store/job-table.js'
 import { listen } from './app.js'
 import type { Services } from './services.js'
+import { StoredCards } from './stored-cards.js'
 
 /** A running daemon. */
 export interface Daemon {
@@ -50,7 +52,7 @@ async function openDaemon(
   release: () => void,
 ): Promise<Daemon> {
   const db = openDatabase(join(dataDir, 'bridge.sqlite'))
-  const fleet = new Fleet(openPort, logger)
+  const fleet = new Fleet(openPort, logger, { cards: new StoredCards(new CardTable(db), logger) })
   const artifacts = new ArtifactStore(db, join(dataDir, 'artifacts'))
   const jobs = new JobManager(new JobTable(db))
   const services: Services = { fleet, jobs, artifacts, logger, version: bridgeVersion }

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { HTTP_LIMITS } from './services.js'
 
 /** One server-sent-events response. A slow reader gets the newest event of each kind, never a growing queue. */
@@ -8,7 +8,6 @@ export class EventStream {
   private readonly keepAlive: NodeJS.Timeout
 
   constructor(
-    request: FastifyRequest,
     private readonly reply: FastifyReply,
     onClose: () => void,
   ) {
@@ -20,8 +19,10 @@ export class EventStream {
     })
     reply.raw.write('retry: 1000\n\n')
     reply.raw.on('drain', () => this.flush())
-    this.keepAlive = setInterval(() => reply.raw.write(': keep-alive\n\n'), HTTP_LIMITS.keepAliveMs)
-    request.raw.once('close', () => {
+    this.keepAlive = setInterval(() => {
+      if (!this.blocked) reply.raw.write(': keep-alive\n\n')
+    }, HTTP_LIMITS.keepAliveMs)
+    reply.raw.once('close', () => {
       clearInterval(this.keepAlive)
       onClose()
     })

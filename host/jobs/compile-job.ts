@@ -10,7 +10,9 @@ import { BridgeError } from '../foundation/errors.js'
 import { prepareModel } from '../simulator/model.js'
 import type { ArtifactStore } from '../store/artifacts.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
+import { buildZooModel, zooNetworks } from '../zoo/catalogue.js'
 import { zooCardFor } from '../zoo/known-models.js'
+import { demoCalibration } from './demo-scene.js'
 import type { JobContext } from './job-manager.js'
 
 /** A model and all that its compilation needs. */
@@ -46,8 +48,22 @@ export async function compileModel(input: CompileInput, context: Partial<JobCont
 }
 
 /** What the card of a known network says, under what the user says. */
-export function cardFor(model: Uint8Array, given: Partial<ModelCard> | undefined): Partial<ModelCard> {
-  return { ...zooCardFor(sha256(model)), ...given }
+export async function cardFor(model: Uint8Array, given: Partial<ModelCard> | undefined): Promise<Partial<ModelCard>> {
+  const hash = sha256(model)
+  return { ...(zooCardFor(hash) ?? (await builtCardFor(hash))), ...given }
+}
+
+let builtCards: Promise<ReadonlyMap<string, ModelCard>> | undefined
+
+async function buildCards(): Promise<ReadonlyMap<string, ModelCard>> {
+  const models = await Promise.all(zooNetworks().map(({ id }) => buildZooModel(id)))
+  return new Map(models.map(({ onnx, card }) => [sha256(onnx), card]))
+}
+
+/** Card of a network that the zoo itself writes: `models get`, then an upload without its card. */
+async function builtCardFor(hash: string): Promise<ModelCard | undefined> {
+  builtCards ??= buildCards()
+  return (await builtCards).get(hash)
 }
 
 /** Body of `POST /compile`. */
@@ -69,7 +85,7 @@ export async function compileArtifact(
   const given = body.card
     ? parseCard(JSON.parse(Buffer.from(await artifacts.read(body.card)).toString('utf8')))
     : undefined
-  const card = cardFor(model, given)
+  const card = await cardFor(model, given)
   const { name = artifact.name.replace(/\.[^.]+$/, ''), samples = 100, ...rest } = body.options ?? {}
   const options: CompileOptions = { method: 'minmax', target: 'v4', ...rest }
   const calibration = await calibrationPictures(artifacts, body.calibration, card, samples)
@@ -93,7 +109,7 @@ async function calibrationPictures(
       what: 'the input rule of this network is unknown',
       fix: 'Give a card with its input (size, mean, std).',
     })
-  if (source === undefined) return []
+  if (source === undefined) return demoCalibration(card.input, samples)
   if ('dir' in source) return loadCalibration(source.dir, card.input, samples)
   const pictures = await Promise.all(source.slice(0, samples).map((hash) => artifacts.read(hash)))
   return loadCalibration(pictures, card.input, samples)

@@ -30,4 +30,8 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'boards that the daemon opens again after a restart',
     sql: 'CREATE TABLE boards (id TEXT PRIMARY KEY, port TEXT NOT NULL UNIQUE, created_ms INTEGER NOT NULL) STRICT;',
   },
+  {
+    name: 'cards of deployed models',
+    sql: 'CREATE TABLE cards (model_sha256 TEXT PRIMARY KEY, card TEXT NOT NULL) STRICT;',
+  },
 ]

@@ -1,6 +1,14 @@
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
 import { asBridgeError, BridgeError, isBridgeError } from '../../foundation/errors.js'
 
+/** The field that breaks the schema, for example `body/items/0/artifact`. */
+function invalidField(error: FastifyError | Error): { field?: string } {
+  if (!('validation' in error) || !error.validation) return {}
+  const { instancePath = '', params } = error.validation[0] ?? {}
+  const missing = (params as { requiredProperties?: string[] } | undefined)?.requiredProperties?.[0]
+  return { field: `${error.validationContext ?? ''}${instancePath}${missing === undefined ? '' : `/${missing}`}` }
+}
+
 function toBridgeError(error: FastifyError | Error): BridgeError {
   if (isBridgeError(error)) return error
   const status = 'statusCode' in error ? error.statusCode : undefined
@@ -9,6 +17,7 @@ function toBridgeError(error: FastifyError | Error): BridgeError {
   if (status !== undefined && status < 500) {
     return new BridgeError('HTTP_INVALID', {
       what: error.message,
+      where: invalidField(error),
       fix: 'See /docs for the shape of this request.',
       cause: error,
     })

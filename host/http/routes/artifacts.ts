@@ -7,6 +7,8 @@ import { HTTP_LIMITS, type Services } from '../services.js'
 export const artifactRoutes =
   ({ artifacts }: Services): FastifyPluginAsyncTypebox =>
   async (app) => {
+    // An upload is a file whatever its type: a card is stored byte for byte, not parsed.
+    app.removeContentTypeParser(['application/json', 'text/plain'])
     app.post(
       '/artifacts',
       {

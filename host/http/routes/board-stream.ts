@@ -31,7 +31,7 @@ export const boardStreamRoutes =
         const stops = (['result', 'board', 'log'] as const).map((event) =>
           device.on(event, (data) => stream.send(event, data)),
         )
-        const stream = new EventStream(request, reply, () => {
+        const stream = new EventStream(reply, () => {
           for (const stop of stops) stop()
         })
         stream.send('board', device.view())
@@ -56,7 +56,7 @@ export const boardStreamRoutes =
       async (request, reply) => {
         const device = fleet.get(request.params.id)
         const abort = new AbortController()
-        request.raw.once('close', () => abort.abort())
+        reply.raw.once('close', () => abort.abort())
         const picture = await device.nextPicture(request.query.after ?? -1, HTTP_LIMITS.snapshotWaitMs, abort.signal)
         if (!picture) return reply.code(204).send()
         return reply
@@ -85,7 +85,7 @@ export const boardStreamRoutes =
           reply.raw.write(partHead(picture))
           blocked = !reply.raw.write(Buffer.concat([picture.jpeg, Buffer.from('\r\n')]))
         })
-        request.raw.once('close', stop)
+        reply.raw.once('close', stop)
       },
     )
   }

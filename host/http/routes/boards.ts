@@ -12,7 +12,7 @@ const tags = ['boards']
 
 /** /boards: list, open, close, reset, flash, models, config, infer. */
 export const boardRoutes = (services: Services): FastifyPluginAsyncTypebox => {
-  const { fleet, jobs } = services
+  const { fleet, jobs, artifacts } = services
   const board = (request: { params: { id: string } }): Device => fleet.get(request.params.id)
   return async (app) => {
     app.get(
@@ -51,18 +51,20 @@ export const boardRoutes = (services: Services): FastifyPluginAsyncTypebox => {
     app.post(
       '/boards/:id/reset',
       {
+        // No body is as good as an empty one.
+        preValidation: async (request) => {
+          request.body ??= {}
+        },
         schema: {
           tags,
           params: BoardId,
-          body: Type.Optional(
-            Type.Object({ target: Type.Optional(Type.Union([Type.Literal('firmware'), Type.Literal('rom')])) }),
-          ),
+          body: Type.Object({ target: Type.Optional(Type.Union([Type.Literal('firmware'), Type.Literal('rom')])) }),
           response: { 200: BoardAnswer },
         },
       },
       async (request) => {
         const device = board(request)
-        await device.reset(request.body?.target ?? 'firmware')
+        await device.reset(request.body.target ?? 'firmware')
         return { board: device.view() }
       },
     )
@@ -72,9 +74,10 @@ export const boardRoutes = (services: Services): FastifyPluginAsyncTypebox => {
       async (request, reply) => {
         const device = board(request)
         const { body } = request
+        for (const { artifact } of body.items) artifacts.get(artifact)
         return reply
           .code(202)
-          .send({ job: jobs.start('flash', (context) => flashArtifacts(services.artifacts, device, body, context)) })
+          .send({ job: jobs.start('flash', (context) => flashArtifacts(artifacts, device, body, context)) })
       },
     )
     app.get('/boards/:id/models', { schema: { tags, params: BoardId } }, async (request) => ({
@@ -86,9 +89,11 @@ export const boardRoutes = (services: Services): FastifyPluginAsyncTypebox => {
       async (request, reply) => {
         const device = board(request)
         const { body } = request
+        artifacts.get(body.artifact)
+        if (body.card !== undefined) artifacts.get(body.card)
         return reply
           .code(202)
-          .send({ job: jobs.start('deploy', (context) => deployArtifact(services.artifacts, device, body, context)) })
+          .send({ job: jobs.start('deploy', (context) => deployArtifact(artifacts, device, body, context)) })
       },
     )
     app.get('/boards/:id/config', { schema: { tags, params: BoardId } }, async (request) => ({
@@ -113,8 +118,12 @@ export const boardRoutes = (services: Services): FastifyPluginAsyncTypebox => {
           },
         },
       },
-      async (request) =>
-        inferPicture(board(request), await readUpload(request, 'image'), { slot: request.query.slot ?? 0 }),
+      async (request) => {
+        const device = board(request)
+        const { bytes, type } = await readUpload(request, 'image')
+        const mayBeTensor = type === 'application/octet-stream'
+        return inferPicture(device, bytes, { slot: request.query.slot ?? 0, mayBeTensor })
+      },
     )
   }
 }

@@ -11,7 +11,9 @@ export const compileRoutes =
       '/compile',
       { schema: { tags: ['compile'], body: CompileRequest, response: { 202: JobAnswer } } },
       async (request, reply) => {
-        artifacts.get(request.body.model)
+        const { model, card, calibration } = request.body
+        const pictures = Array.isArray(calibration) ? calibration : []
+        for (const sha256 of [model, ...(card === undefined ? [] : [card]), ...pictures]) artifacts.get(sha256)
         return reply
           .code(202)
           .send({ job: jobs.start('compile', (context) => compileArtifact(artifacts, request.body, context)) })

@@ -34,7 +34,7 @@ export const jobRoutes =
           stream.send('job', changed)
           if (isFinal(changed)) stream.end()
         })
-        const stream = new EventStream(request, reply, unsubscribe)
+        const stream = new EventStream(reply, unsubscribe)
         stream.send('job', job)
         if (isFinal(job)) stream.end()
       },
