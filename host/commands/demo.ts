@@ -68,7 +68,7 @@ export function registerDemo(program: Command): void {
           listen: options.listen,
           dataDir: options.data,
           openPort: commandPortOpener(virtual),
-          logger: createLogger(),
+          logger: createLogger(process.env.K210_BRIDGE_LOG ?? 'warn'),
         })
         try {
           io.line(options.json ? JSON.stringify({ url: daemon.url }) : `live page: ${daemon.url}`)
