@@ -15,13 +15,22 @@ export interface DaemonTarget {
 /** Splits a `daemon:` port URL. @throws BridgeError `PORT_URL` */
 export function parseDaemonUrl(url: string): DaemonTarget {
   const match = /^daemon:(https?:\/\/[^/]+)\/?([^/]*)$/.exec(url)
-  if (!match) {
+  const board = decoded(match?.[2] ?? '')
+  if (!match || board === undefined) {
     throw new BridgeError('PORT_URL', {
       what: `${url} is no daemon port`,
       fix: 'Write daemon:http://127.0.0.1:2100/BOARD; GET /api/v1/boards lists the boards.',
     })
   }
-  return { baseUrl: match[1]!, board: decodeURIComponent(match[2]!) }
+  return { baseUrl: match[1]!, board }
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** One server-sent event. */
@@ -64,44 +73,64 @@ export class DaemonClient {
     return ((await response.json()) as { artifact: Artifact }).artifact
   }
 
-  /** Starts work, follows its progress and returns its result; aborting the signal cancels the job. */
+  /**
+   * Starts work, follows its progress and returns its result; aborting the signal cancels the job.
+   * @throws BridgeError the job's own error; `CANCELLED`; `DAEMON_UNREACHABLE` when the daemon went away before its end
+   */
   async work(
     path: string,
     body: unknown,
     options: { signal?: AbortSignal; progress?: ProgressListener },
   ): Promise<unknown> {
+    const { signal, progress } = options
     const { job } = (await this.json('POST', path, body)) as { job: Job }
-    const cancel = () => void this.json('DELETE', `/jobs/${job.id}`).catch(() => undefined)
-    options.signal?.addEventListener('abort', cancel, { once: true })
+    const reading = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const cancel = () => {
+      void this.json('DELETE', `/jobs/${job.id}`).catch(() => undefined)
+      timer = setTimeout(() => reading.abort(signal?.reason), CANCEL_MS)
+    }
+    if (signal?.aborted) cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
     try {
-      for await (const { data } of this.events(`/jobs/${job.id}/events`)) {
-        const state = data as Job
-        if (state.state === 'running')
-          options.progress?.({ stage: state.stage, done: Math.round(state.progress * 100), total: 100, unit: 'steps' })
-        if (state.state === 'done') return state.result
-        if (state.error) throw remoteError(state.error)
+      for await (const { data } of this.events(`/jobs/${job.id}/events`, reading.signal)) {
+        const { state, stage, progress: share, result, error } = data as Job
+        if (state === 'running') progress?.({ stage, done: Math.round(share * 100), total: 100, unit: 'steps' })
+        if (state === 'done') return result
+        if (error) throw remoteError(error)
       }
     } finally {
-      options.signal?.removeEventListener('abort', cancel)
+      signal?.removeEventListener('abort', cancel)
+      clearTimeout(timer)
+      reading.abort()
     }
-    throw new BridgeError('DAEMON_UNREACHABLE', {
-      what: 'the daemon closed the connection before the job ended',
-      where: { job: job.id },
-    })
+    throw this.wentAway('the daemon closed the connection before the job ended')
   }
 
-  /** Server-sent events until the signal aborts or the daemon ends them. */
+  /**
+   * Server-sent events until the signal aborts or the daemon ends them.
+   * @throws BridgeError `DAEMON_UNREACHABLE` when the connection breaks, `CANCELLED` when the signal aborts
+   */
   async *events(path: string, signal?: AbortSignal): AsyncGenerator<ServerEvent> {
     const response = await this.fetch('GET', path, undefined, undefined, signal)
-    let text = ''
     const decoder = new TextDecoder()
-    for await (const chunk of response.body!) {
-      text += decoder.decode(chunk as Uint8Array, { stream: true })
-      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-        const parsed = parseEvent(text.slice(0, end))
-        text = text.slice(end + 2)
-        if (parsed) yield parsed
+    const chunks = (response.body as ReadableStream<Uint8Array>)[Symbol.asyncIterator]()
+    try {
+      for (let text = ''; ; ) {
+        const { done, value } = await chunks.next()
+        if (done) return
+        text += decoder.decode(value, { stream: true })
+        for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+          const parsed = parseEvent(text.slice(0, end))
+          text = text.slice(end + 2)
+          if (parsed) yield parsed
+        }
       }
+    } catch (error) {
+      if (signal?.aborted) throw cancelled(signal)
+      throw this.wentAway('the connection to the daemon broke', error)
+    } finally {
+      await chunks.return?.().catch(() => undefined) // a reader that has enough closes the connection
     }
   }
 
@@ -146,17 +175,28 @@ export class DaemonClient {
     try {
       response = await fetch(`${this.baseUrl}/api/v1${path}`, { method, headers, body, signal })
     } catch (error) {
-      if (signal?.aborted) throw asBridgeError(signal.reason, 'CANCELLED')
-      throw asBridgeError(error, 'DAEMON_UNREACHABLE', {
-        what: 'the daemon does not answer',
-        where: { daemon: this.baseUrl },
-        fix: 'Start it with `k210-bridge serve`.',
-      })
+      if (signal?.aborted) throw cancelled(signal)
+      throw this.wentAway('the daemon does not answer', error)
     }
     if (!response.ok) throw remoteError((await response.json().catch(() => ({}))) as Partial<RemoteProblem>)
     return response
   }
+
+  private wentAway(what: string, cause?: unknown): BridgeError {
+    return new BridgeError('DAEMON_UNREACHABLE', {
+      what,
+      where: { daemon: this.baseUrl },
+      fix: 'Start it with `k210-bridge serve`.',
+      cause,
+    })
+  }
 }
+
+/** How long a job may take to end after it was cancelled. */
+const CANCEL_MS = 3000
+
+const cancelled = ({ reason }: AbortSignal): BridgeError =>
+  asBridgeError(reason, 'CANCELLED', { what: 'the work was cancelled' })
 
 interface RemoteProblem {
   readonly code: string

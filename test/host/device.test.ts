@@ -15,9 +15,9 @@ import {
   smallModel,
   takeEvents,
   whenState,
-  within,
 } from '../support/board-bench.js'
 import { throwsCode } from '../support/throws-code.js'
+import { within } from '../support/within.js'
 
 /** A device whose board runs the firmware; `withModel` puts the small model into slot 0. */
 async function runningBench(t: Test, { withModel = true, ...options }: BenchOptions & { withModel?: boolean } = {}) {

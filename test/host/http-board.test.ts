@@ -20,9 +20,9 @@ import { createWorkerBoard } from '../../host/virtual-board/worker-board.js'
 import { placePicture } from '../../host/vision/letterbox.js'
 import { decodePicture } from '../../host/vision/pictures.js'
 import { buildZooModel, DEFAULT_NETWORK } from '../../host/zoo/catalogue.js'
-import { within } from '../support/board-bench.js'
 import { readEvents } from '../support/daemon-process.js'
 import { throwsCode } from '../support/throws-code.js'
+import { within } from '../support/within.js'
 
 // One board with the demo's camera, one daemon, one story: the tests below build on each other, in order.
 const dataDir = join(tmpdir(), `k210-bridge-http-${process.pid}`)

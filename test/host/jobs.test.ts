@@ -1,10 +1,14 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { BridgeError } from '../../host/foundation/errors.js'
+import { DaemonClient, parseDaemonUrl } from '../../host/jobs/daemon-client.js'
 import { type Job, type JobContext, JobManager } from '../../host/jobs/job-manager.js'
 import { openDatabase } from '../../host/store/database.js'
 import { JobTable } from '../../host/store/job-table.js'
 import { throwsCode } from '../support/throws-code.js'
+import { within } from '../support/within.js'
 
 /** Work that runs until it is told to end, and hears an abort. */
 function openWork() {
@@ -181,4 +185,81 @@ t.test('jobs: only the last ended ones are kept', async (t) => {
   t.equal(jobs.get(ids.at(-1)!).result, 249)
   t.ok(new JobManager(table).list().length <= 201, 'a restart does not bring all of them back')
   open.finish(0)
+})
+
+t.test('daemon: port URLs name the daemon and maybe a board', async (t) => {
+  t.same(parseDaemonUrl('daemon:http://127.0.0.1:2100/desk%201'), { baseUrl: 'http://127.0.0.1:2100', board: 'desk 1' })
+  t.same(parseDaemonUrl('daemon:https://lab:2100'), { baseUrl: 'https://lab:2100', board: '' })
+  t.same(parseDaemonUrl('daemon:http://[::1]:2100/'), { baseUrl: 'http://[::1]:2100', board: '' })
+  for (const url of ['daemon:', 'daemon:127.0.0.1', 'daemon:ftp://x/y', 'daemon:http://h/a/b', 'http://h/a']) {
+    await throwsCode(t, 'PORT_URL', () => parseDaemonUrl(url), url)
+  }
+  await throwsCode(t, 'PORT_URL', () => parseDaemonUrl('daemon:http://h/%E0%A4%A'), 'a broken escape')
+})
+
+/** A server that answers every request the same way. */
+async function fixedServer(t: Test, respond: (response: ServerResponse, request: IncomingMessage) => void) {
+  const server = createServer((request, response) => respond(response, request))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.closeAllConnections())
+  t.teardown(() => server.close())
+  return new DaemonClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'sesame')
+}
+
+t.test('daemon client: events that come in pieces are put together, comments and retries skipped', async (t) => {
+  const client = await fixedServer(t, async (response, { headers }) => {
+    t.equal(headers.authorization, 'Bearer sesame')
+    for (const piece of [
+      'retry: 1000\n\nev',
+      'ent: a\ndata: {"x"',
+      ':"\u00e4"}\n\n: keep-alive\n\nevent: b\ndata: 2\n\n',
+    ])
+      await new Promise((resolve) => response.write(piece, resolve))
+    response.end()
+  })
+  const seen: unknown[] = []
+  for await (const event of client.events('/x')) seen.push(event)
+  t.same(seen, [
+    { event: 'a', data: { x: '\u00e4' } },
+    { event: 'b', data: 2 },
+  ])
+})
+
+t.test(
+  'daemon client: a problem becomes the error of its code, anything else INTERNAL or DAEMON_UNREACHABLE',
+  async (t) => {
+    const problem = { code: 'FLASH_BOOT', what: 'no boot', where: { port: 'x' }, fix: 'Again.' }
+    const refusing = await fixedServer(t, (response) => response.writeHead(502).end(JSON.stringify(problem)))
+    t.match(await throwsCode(t, 'FLASH_BOOT', () => refusing.boards()), { what: 'no boot', where: { port: 'x' } })
+    const strange = await fixedServer(t, (response) => response.writeHead(500).end('<html>'))
+    await throwsCode(t, 'INTERNAL', () => strange.boards())
+    const cut = await fixedServer(t, (response, { method }) => {
+      if (method === 'POST') response.writeHead(202).end('{"job":{"id":"j"}}')
+      else response.writeHead(200).end('event: job\ndata: {"state":"running","stage":"write","progress":0.5}\n\n')
+    })
+    await throwsCode(t, 'DAEMON_UNREACHABLE', () => cut.work('/x', {}, {}), 'the stream ended before the job')
+    const broken = await fixedServer(t, (response, { method }) => {
+      if (method === 'POST') return response.writeHead(202).end('{"job":{"id":"j"}}')
+      response.writeHead(200).write('event: job\n')
+      setTimeout(() => response.destroy(), 20)
+    })
+    await throwsCode(t, 'DAEMON_UNREACHABLE', () => broken.work('/x', {}, {}), 'the connection broke')
+  },
+)
+
+t.test('daemon client: aborting cancels the job there and ends here as CANCELLED', async (t) => {
+  let deleted = ''
+  const client = await fixedServer(t, (response, { method, url }) => {
+    if (method === 'POST') return response.writeHead(202).end('{"job":{"id":"j"}}')
+    if (method === 'GET') return response.writeHead(200).write('event: job\ndata: {"state":"running","stage":"w"}\n\n')
+    deleted = url!
+    return response.writeHead(202).end('{}')
+  })
+  const abort = new AbortController()
+  const work = throwsCode(t, 'CANCELLED', () => client.work('/x', {}, { signal: abort.signal }))
+  await delay(100)
+  abort.abort()
+  await within(work, 'the cancelled work', 8000)
+  for (let i = 0; i < 50 && deleted === ''; i++) await delay(10)
+  t.equal(deleted, '/api/v1/jobs/j')
 })

@@ -17,9 +17,7 @@ import type { BoardOptions, VirtualBoard } from '../../host/virtual-board/board.
 import { createVirtualBoard } from '../../host/virtual-board/inline-board.js'
 import { createWorkerBoard } from '../../host/virtual-board/worker-board.js'
 import { smallKmodel } from './small-kmodel.js'
-
-/** Nothing in these tests waits longer. */
-export const LONGEST_WAIT_MS = 45_000
+import { LONGEST_WAIT_MS, within } from './within.js'
 
 /** The small kmodel of the format tests, as a network of 12 x 8 pixels without decoder. */
 export const smallModel = (): { readonly kmodel: Uint8Array; readonly card: ModelCard } => ({
@@ -88,19 +86,6 @@ export async function boardBench(t: Test, options: BenchOptions = {}): Promise<B
     device,
     writtenBytes: () => written,
     flash: async (items, more) => within(device.flash(items, { stub: await loadOwnStub(), ...more }), 'flashing'),
-  }
-}
-
-/** The promise, or an error that says what took too long. */
-export async function within<T>(promise: Promise<T>, what: string, ms = LONGEST_WAIT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 
