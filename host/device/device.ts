@@ -12,36 +12,26 @@ import type { ModelCard } from '../card/card.js'
 import { type FlashOptions, type FlashResult, flashBoard } from '../flasher/flash.js'
 import type { FlashItem } from '../flasher/plan.js'
 import { sleep, wallClock } from '../foundation/clock.js'
-import { asBridgeError, BridgeError, isBridgeError } from '../foundation/errors.js'
+import { asBridgeError, BridgeError } from '../foundation/errors.js'
 import { readKmodel } from '../kmodel/read.js'
 import type { LinkSession } from '../link/session.js'
 import { sendTransfer } from '../link/transfer.js'
 import type { Port } from '../port/port.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
-import { type BoardConfig, BoardSession, type SessionListener } from './board-session.js'
+import { BoardKeeper, type KeptBoard } from './board-keeper.js'
+import type { BoardConfig, BoardSession, SessionListener } from './board-session.js'
 import { refuseUnloadable } from './check-kmodel.js'
 import type { CardBook, DeployResult, DeviceOptions, InferResult, WorkOptions } from './device-types.js'
-import type { BoardEvents, BoardState, BoardView, LogEvent, PictureEvent, ResultEvent } from './events.js'
+import type { BoardEvents, BoardView, LogEvent, PictureEvent, ResultEvent } from './events.js'
 import { NewestPicture } from './newest-picture.js'
-import { bootBoard, enterRom, probeBoard, resetByLines } from './probe.js'
 import { rebootIntoRom } from './reboot-into-rom.js'
 import { toDetections, toStages } from './result-event.js'
 
-const BOOT_BAUD = 115_200
 const DEFAULT_BAUD = 1_500_000
-const RETRY_MS = 700
 const LOG_LINES = 200
-/** A board whose sessions end this often, each within this time, is left alone for a while. */
-const SHORT_LIVES = 5
-const SHORT_LIFE_MS = 15_000
-const QUARANTINE_MS = 10_000
-const IN_ROM = 'the boot ROM answers; there is no firmware that it boots'
 const DEFAULT_CONFIG: BoardConfig = { slot: 0, results: true, pictureEvery: 1, quality: 55, scoreThreshold: 0 }
 
-/**
- * One board: keeps its port and session, follows it through ROM, boot and running, and goes on by itself when it comes
- * back. Work that needs the wire alone (flashing) takes the port over for its time.
- */
+/** One board as an object: its state, what it streams, and the work that it is given. */
 export class Device {
   readonly id: string
   readonly url: string
@@ -49,26 +39,11 @@ export class Device {
   private readonly emitter = new EventEmitter<BoardEvents>()
   private readonly lines: LogEvent[] = []
   private readonly cards: CardBook
-  private readonly abort = new AbortController()
-  private state: BoardState = 'absent'
-  private note = 'not opened yet'
-  private port: Port | undefined
-  private session: BoardSession | undefined
+  private readonly keeper: BoardKeeper
   private readonly pictures = new NewestPicture()
   private lostResults = 0
-  private exclusive: Promise<unknown> = Promise.resolve()
   /** Work on the running shim, one after the other. */
   private turns: Promise<unknown> = Promise.resolve()
-  private loop: Promise<void> | undefined
-  private wake: () => void = () => {}
-  private paused = false
-  private attempting: Promise<void> = Promise.resolve()
-  private attemptAbort = new AbortController()
-  private shortLives = 0
-  /** The board was sent into its ROM on purpose and stays there. */
-  private keepRom = false
-  /** A board that was found in its ROM is restarted once: then the ROM says why it does not boot. */
-  private triedBoot = false
 
   constructor(private readonly options: DeviceOptions) {
     this.id = options.id
@@ -76,17 +51,12 @@ export class Device {
     this.cards = options.cards ?? new Map<string, ModelCard>()
     this.config = { ...DEFAULT_CONFIG, ...options.config }
     this.emitter.setMaxListeners(0)
+    this.keeper = new BoardKeeper(this.kept())
   }
 
   /** Begins to look after the board. @throws BridgeError `PORT_URL` for a malformed URL */
-  async start(): Promise<void> {
-    try {
-      this.port = await this.open()
-    } catch (error) {
-      if (isBridgeError(error, 'PORT_URL')) throw error
-      this.setState('absent', asBridgeError(error).what)
-    }
-    this.loop = this.run()
+  start(): Promise<void> {
+    return this.keeper.start()
   }
 
   /** Subscribes; the returned function ends it. */
@@ -98,16 +68,16 @@ export class Device {
 
   /** The board as the API shows it. */
   view(): BoardView {
-    const board = this.session?.board
+    const board = this.keeper.session?.board
     return {
       id: this.id,
       port: this.url,
-      state: this.state,
+      state: this.keeper.state,
       firmware: board ? { version: `${board.major}.${board.minor}`, buildId: board.buildId, board: board.board } : null,
       memory: board ? { freeBytes: board.freeBytes, limitBytes: board.limitBytes } : null,
-      models: this.session?.models ?? [],
-      link: { ...this.session?.counters, lostResults: this.lostResults },
-      note: this.note,
+      models: this.keeper.session?.models ?? [],
+      link: { ...this.keeper.session?.counters, lostResults: this.lostResults },
+      note: this.keeper.note,
     }
   }
 
@@ -124,10 +94,10 @@ export class Device {
   /** Waits until the board runs. @throws BridgeError `LINK_TIMEOUT` with what the board was last seen doing */
   async whenRunning(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const until = Date.now() + timeoutMs
-    while (this.state !== 'running') {
+    while (this.keeper.state !== 'running') {
       if (Date.now() > until) {
         throw new BridgeError('LINK_TIMEOUT', {
-          what: `the board is not running but ${this.state}: ${this.note}`,
+          what: `the board is not running but ${this.keeper.state}: ${this.keeper.note}`,
           where: { port: this.url },
           fix: 'Flash the firmware with k210-bridge flash, and check cable and power.',
         })
@@ -143,38 +113,25 @@ export class Device {
 
   /** Card of the model in a slot, when this process knows it. */
   cardOf(slot: number): ModelCard | undefined {
-    const model = this.session?.models.find((candidate) => candidate.slot === slot)
+    const model = this.keeper.session?.models.find((candidate) => candidate.slot === slot)
     return model && this.cards.get(model.sha256)
   }
 
   /** Changes what is streamed. @throws BridgeError `LINK_REFUSED` when the slot holds no loaded model */
   async configure(change: Partial<BoardConfig>): Promise<BoardConfig> {
     const config = { ...this.config, ...change }
-    await this.session?.stream(config)
+    await this.keeper.session?.stream(config)
     this.config = config
     return config
   }
 
   /**
-   * Restarts the board into its firmware or its boot ROM: a running shim by the link, any other by its reset lines.
-   * A board that does not boot afterwards is in state `rom`, with the ROM's reason as note.
+   * Restarts the board into its firmware or its boot ROM. A board that does not boot afterwards is in state `rom`, with
+   * the ROM's reason as note.
    * @throws BridgeError `FLASH_NO_ROM`, `PORT_*`, `CONFLICT` when nothing answers on a port without lines
    */
-  async reset(target: 'firmware' | 'rom'): Promise<void> {
-    this.keepRom = target === 'rom'
-    this.triedBoot = false
-    this.shortLives = 0
-    const before = this.state
-    const note = target === 'rom' ? 'asked to restart into the boot ROM' : 'asked to restart'
-    if (this.session) {
-      this.setState('booting', note)
-      await this.session.reboot(target)
-    } else {
-      await this.withPort((port) => {
-        this.setState('booting', note)
-        return this.resetWithoutSession(port, target, before)
-      })
-    }
+  reset(target: 'firmware' | 'rom'): Promise<void> {
+    return this.keeper.reset(target)
   }
 
   /**
@@ -227,137 +184,41 @@ export class Device {
   /** Flashes the board through its boot ROM; afterwards it is looked after again. */
   flash(items: readonly FlashItem[], options: FlashOptions): Promise<FlashResult> {
     return this.withPort(async (port) => {
-      this.keepRom = false
-      this.triedBoot = false
-      this.setState('booting', 'flashing')
+      this.keeper.expectBoot()
+      this.keeper.setState('booting', 'flashing')
       const result = await flashBoard(port, items, { askShimToReboot: rebootIntoRom, ...options })
-      this.setState('booting', 'flashed')
+      this.keeper.setState('booting', 'flashed')
       return result
     })
   }
 
   /** Takes the port for work that needs it alone; the session ends before and starts again after. */
   withPort<T>(work: (port: Port) => Promise<T>): Promise<T> {
-    const turn = this.exclusive.then(async () => {
-      if (this.abort.signal.aborted) throw this.abort.signal.reason
-      this.paused = true
-      this.attemptAbort.abort(new BridgeError('CANCELLED', { what: 'other work took the port' }))
-      await this.attempting
-      try {
-        this.port ??= await this.open()
-        return await work(this.port)
-      } finally {
-        this.paused = false
-        this.wake()
-      }
-    })
-    this.exclusive = turn.catch(() => undefined)
-    return turn
+    return this.keeper.withPort(work)
   }
 
   /** Ends everything of this board and closes its port. */
-  async close(): Promise<void> {
-    const reason = new BridgeError('CANCELLED', { what: 'the board was closed' })
-    this.abort.abort(reason)
-    this.attemptAbort.abort(reason)
-    this.wake()
-    await this.loop
-    await this.port?.close()
-    await this.exclusive // work that had the port has lost it and ends
+  close(): Promise<void> {
+    return this.keeper.close()
   }
 
   /** Runs work on the open session when the work before it has ended. @throws BridgeError `CONFLICT` without session */
   private inTurn<T>(work: (session: BoardSession) => Promise<T>): Promise<T> {
-    const turn = this.turns.then(() => work(this.running()))
+    const turn = this.turns.then(() => work(this.keeper.running()))
     this.turns = turn.catch(() => undefined)
     return turn
   }
 
-  private async resetWithoutSession(port: Port, target: 'firmware' | 'rom', before: BoardState): Promise<void> {
-    const { signal } = this.abort
-    if (target === 'rom') return enterRom(port, signal)
-    if (before === 'rom' || before === 'stub') {
-      const failure = await bootBoard(port, signal)
-      if (failure !== undefined) this.foundRom(failure)
-    } else if (port.hasModemLines) await resetByLines(port, signal)
-    else throw this.notRunning(before)
-  }
-
-  private async open(): Promise<Port> {
-    const port = await this.options.openPort(this.url, { baud: BOOT_BAUD })
-    port.onClose((reason) => {
-      if (this.port === port) this.port = undefined
-      if (reason) this.log('warn', reason.what)
-    })
-    return port
-  }
-
-  private async run(): Promise<void> {
-    while (!this.abort.signal.aborted) {
-      if (this.paused) {
-        await new Promise<void>((resolve) => {
-          this.wake = resolve
-        })
-        continue
-      }
-      this.attemptAbort = new AbortController()
-      const { signal } = this.attemptAbort
-      const attempt = this.attempt(signal)
-      this.attempting = attempt.then(() => undefined)
-      const hasLived = await attempt
-      const pauseMs = this.state === 'quarantined' ? QUARANTINE_MS : hasLived ? RETRY_MS / 4 : RETRY_MS
-      await sleep(this.port?.clock ?? wallClock, pauseMs, signal).catch(() => undefined)
+  private kept(): KeptBoard {
+    const { id, url, openPort, logger, baud = DEFAULT_BAUD } = this.options
+    return {
+      ...{ id, url, openPort, logger, baud },
+      listener: this.listener(),
+      opened: (session) => this.beginStream(session),
+      ended: () => this.pictures.clear(),
+      changed: () => this.emitter.emit('board', this.view()),
+      log: (level, text) => this.log(level, text),
     }
-  }
-
-  /** One life of the session; never rejects. @returns true when it was open */
-  private async attempt(signal: AbortSignal): Promise<boolean> {
-    try {
-      this.port ??= await this.open()
-      await this.live(await this.connect(this.port, signal), signal)
-      return true
-    } catch (thrown) {
-      if (signal.aborted) return false
-      const error = asBridgeError(thrown)
-      this.options.logger.debug({ code: error.code, where: error.where }, error.what)
-      if (isBridgeError(error, 'LINK_TIMEOUT') && this.port?.isOpen) await this.probe(this.port, signal)
-      else this.setGone(error.fix ? `${error.what}. ${error.fix}` : error.what)
-      return false
-    }
-  }
-
-  /** A shim starts at 115200; one that a former session left speaks the rate it climbed to. */
-  private async connect(port: Port, signal: AbortSignal): Promise<BoardSession> {
-    const baud = this.options.baud ?? DEFAULT_BAUD
-    for (const rate of [BOOT_BAUD, baud]) {
-      await port.setBaud(rate)
-      try {
-        return await BoardSession.open(port, baud, this.listener(), signal)
-      } catch (error) {
-        if (!isBridgeError(error, 'LINK_TIMEOUT') || signal.aborted) throw error
-      }
-    }
-    throw new BridgeError('LINK_TIMEOUT', { what: 'no shim answers' })
-  }
-
-  private async live(session: BoardSession, signal: AbortSignal): Promise<void> {
-    const { clock } = session.link.port
-    const sinceMs = clock.now()
-    this.session = session
-    this.keepRom = false
-    this.triedBoot = false
-    this.setState('running', '')
-    this.log('info', `${session.board.board} runs ${session.board.buildId} at ${session.link.port.baud} baud`)
-    let reason = ''
-    try {
-      await this.beginStream(session)
-      reason = await session.ended
-    } finally {
-      this.session = undefined
-      this.pictures.clear()
-      await session.close()
-    }
-    if (reason !== '' && !signal.aborted) this.setEnded(reason, clock.now() - sinceMs)
   }
 
   /** A board that cannot stream is still a board: the reason goes into its log. */
@@ -366,44 +227,6 @@ export class Device {
     if (session.models.some((model) => model.slot === slot && model.state === 'loaded')) {
       await session.stream(this.config).catch((error) => this.log('warn', asBridgeError(error).what))
     } else this.log('info', `slot ${slot} holds no loaded model: deploy one to see results`)
-  }
-
-  /** A session ended that nobody here wanted to end. */
-  private setEnded(reason: string, livedMs: number): void {
-    this.shortLives = livedMs < SHORT_LIFE_MS ? this.shortLives + 1 : 0
-    if (this.shortLives < SHORT_LIVES) this.setState('lost', reason)
-    else this.setState('quarantined', `${this.shortLives} sessions in a row ended within seconds; the last: ${reason}`)
-  }
-
-  /** Nothing answers. A board that never did is absent. */
-  private setGone(note: string): void {
-    if (this.state !== 'quarantined') this.setState(this.state === 'absent' ? 'absent' : 'lost', note)
-  }
-
-  private async probe(port: Port, signal: AbortSignal): Promise<void> {
-    try {
-      const found = await probeBoard(port, signal)
-      if (!found) this.setGone('neither shim, ROM nor stub answers')
-      else if (found.stage === 'stub') this.setState('stub', 'the flash stub answers')
-      else await this.foundInRom(port, found.failure, signal)
-    } catch (error) {
-      if (!signal.aborted) this.setGone(asBridgeError(error).what)
-    }
-  }
-
-  private async foundInRom(port: Port, failure: string | undefined, signal: AbortSignal): Promise<void> {
-    const mayBoot = failure === undefined && port.hasModemLines && !this.keepRom && !this.triedBoot
-    if (!mayBoot) return this.foundRom(failure)
-    this.triedBoot = true
-    const reason = await bootBoard(port, signal)
-    if (reason === undefined) this.setState('booting', 'restarted by its reset line')
-    else this.foundRom(reason)
-  }
-
-  /** What the ROM said once stays the note. */
-  private foundRom(failure: string | undefined): void {
-    const known = this.state === 'rom' ? this.note : this.keepRom ? 'the boot ROM waits, as it was asked to' : IN_ROM
-    this.setState('rom', failure ?? known)
   }
 
   private listener(): SessionListener {
@@ -417,7 +240,7 @@ export class Device {
 
   private onResult(fields: Payload<typeof resultRow>, link: LinkSession): void {
     const hash = Buffer.from(fields.modelHash).toString('hex')
-    const modelSha256 = this.session?.models.find((model) => model.sha256.startsWith(hash))?.sha256 ?? hash
+    const modelSha256 = this.keeper.session?.models.find((model) => model.sha256.startsWith(hash))?.sha256 ?? hash
     this.lostResults = link.statistics().datagramsLost
     const sinceMs = link.port.clock.now() - link.toHostMs(fields.captureUs)
     const event: ResultEvent = {
@@ -445,26 +268,5 @@ export class Device {
     if (this.lines.length > LOG_LINES) this.lines.shift()
     this.options.logger.debug({ level }, text)
     this.emitter.emit('log', event)
-  }
-
-  private setState(state: BoardState, note: string): void {
-    if (this.state === state && this.note === note) return
-    this.state = state
-    this.note = note
-    this.emitter.emit('board', this.view())
-    this.log(state === 'lost' || state === 'quarantined' ? 'warn' : 'info', note ? `${state}: ${note}` : state)
-  }
-
-  private running(): BoardSession {
-    if (this.session) return this.session
-    throw this.notRunning(this.state)
-  }
-
-  private notRunning(state: BoardState): BridgeError {
-    return new BridgeError('CONFLICT', {
-      what: `the board is ${state}, not running${this.note ? `: ${this.note}` : ''}`,
-      where: { board: this.id },
-      fix: 'Flash its firmware, or wait until it has booted.',
-    })
   }
 }
