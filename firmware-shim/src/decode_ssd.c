@@ -37,9 +37,9 @@ static void add_prior(const scale_t *s, uint32_t prior, uint32_t at, uint32_t in
     box.score = best_share(s, prior * card->classes * s->plane + at, &box.label);
     if (!(box.score >= card->score_threshold)) /* NaN too */
         return;
-    float width = (float)card->width, height = (float)card->height, stride = (float)s->head->stride;
-    float prior_x = clip_unit(((float)(at % s->width) + 0.5f) * stride / width);
-    float prior_y = clip_unit(((float)(at / s->width) + 0.5f) * stride / height);
+    float width = (float)card->width, height = (float)card->height;
+    float prior_x = clip_unit(((float)(at % s->width) + 0.5f) / (float)s->width);
+    float prior_y = clip_unit(((float)(at / s->width) + 0.5f) / (float)(s->plane / s->width));
     float prior_w = clip_unit(s->head->min_sizes[prior] / width);
     float prior_h = clip_unit(s->head->min_sizes[prior] / height);
     uint32_t first = prior * 4 * s->plane + at;

@@ -14,7 +14,7 @@ const CALIBRATION_SEED = 77
 const photographs = (): Promise<PlanarPicture[]> => loadScenePictures(scenePictures(), SCENE_WIDTH)
 
 /** The scene of the demo's camera. */
-export async function demoScene(seed = 1): Promise<DemoScene> {
+export async function demoScene(seed?: number): Promise<DemoScene> {
   return { pictures: await photographs(), shots: demoShots(seed) }
 }
 

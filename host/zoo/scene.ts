@@ -20,6 +20,9 @@ export const SCENE_WIDTH = 960
 
 const CAMERA_WIDTH = 320
 
+/** Of the first eight seeds the one that shows faces, found by the float network, in most frames (98 %). */
+export const DEMO_SEED = 5
+
 /** Shots that the demo shows of one picture, before it cuts to the next. */
 const SHOTS_A_PICTURE = 4
 
@@ -107,7 +110,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
  * What the demo's camera shows: shot after shot, a few of one picture (so that the camera pans and zooms from face to
  * face), then the next picture; the second round is mirrored. Faces in focus are 64 to 132 pixels high.
  */
-export function demoShots(seed = 1): SceneShot[] {
+export function demoShots(seed = DEMO_SEED): SceneShot[] {
   const random = seededRandom(seed)
   const order = shuffled(
     SCENE_PICTURES.map((_, index) => index),

@@ -71,8 +71,8 @@ function ssd(card, maps) {
           const share = softmax(Array.from({ length: decoder.classes }, (_, k) => scores(p * decoder.classes + k, y, x)))
           const label = argMax(share.slice(1))
           const prior = {
-            cx: clip(((x + 0.5) * head.stride) / input.width),
-            cy: clip(((y + 0.5) * head.stride) / input.height),
+            cx: clip((x + 0.5) / w),
+            cy: clip((y + 0.5) / h),
             w: clip(size / input.width),
             h: clip(size / input.height),
           }

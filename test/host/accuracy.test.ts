@@ -45,7 +45,7 @@ t.test('the demo network: a kmodel finds the float network’s boxes on camera f
   }
   const float = await floatDetector(onnx, card)
   const kmodel = await kmodelDetector(compiled.kmodel, compiled.card)
-  const shots = demoShots(1)
+  const shots = demoShots()
   const source = sceneSource({ pictures, shots, framesPerShot: FRAMES_A_SHOT, seed: 1 })
   const sum = { frames: 0, seen: 0, float: 0, found: 0, kmodel: 0, extra: 0 }
   for (let frame = 0; frame < shots.length * FRAMES_A_SHOT; frame += 15) {
