@@ -42,6 +42,7 @@ export class Device {
   private readonly keeper: BoardKeeper
   private readonly pictures = new NewestPicture()
   private lostResults = 0
+  private lastFrameId: number | null = null
   /** Work on the running shim, one after the other. */
   private turns: Promise<unknown> = Promise.resolve()
 
@@ -76,6 +77,7 @@ export class Device {
       firmware: board ? { version: `${board.major}.${board.minor}`, buildId: board.buildId, board: board.board } : null,
       memory: board ? { freeBytes: board.freeBytes, limitBytes: board.limitBytes } : null,
       models: this.keeper.session?.models ?? [],
+      lastFrameId: this.keeper.session ? this.lastFrameId : null,
       link: { ...this.keeper.session?.counters, lostResults: this.lostResults },
       note: this.keeper.note,
     }
@@ -242,6 +244,7 @@ export class Device {
     const hash = Buffer.from(fields.modelHash).toString('hex')
     const modelSha256 = this.keeper.session?.models.find((model) => model.sha256.startsWith(hash))?.sha256 ?? hash
     this.lostResults = link.statistics().datagramsLost
+    this.lastFrameId = fields.frameId
     const sinceMs = link.port.clock.now() - link.toHostMs(fields.captureUs)
     const event: ResultEvent = {
       boardId: this.id,

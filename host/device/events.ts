@@ -52,6 +52,8 @@ export interface BoardView {
   readonly firmware: { readonly version: string; readonly buildId: string; readonly board: string } | null
   readonly memory: { readonly freeBytes: number; readonly limitBytes: number } | null
   readonly models: readonly BoardModel[]
+  /** Frame of the newest result; null before the first of this session. */
+  readonly lastFrameId: number | null
   /** Counters of both ends, clock offset and rates. */
   readonly link: Readonly<Record<string, number>>
   /** Why the board is not running, or what it said last about itself. */

@@ -35,6 +35,7 @@ export const Board = Type.Unsafe<BoardView>(
           problem: Type.Optional(Type.String()),
         }),
       ),
+      lastFrameId: Type.Union([Type.Number(), Type.Null()], { description: 'frame of the newest result' }),
       link: Type.Record(Type.String(), Type.Number()),
       note: Type.String(),
     },

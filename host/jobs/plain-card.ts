@@ -10,14 +10,15 @@ const BYTES = { uint8: 1, float32: 4 } as const
  */
 export function plainCard(name: string, kmodel: Uint8Array, { inputs, outputs }: Simulation): ModelCard {
   const [channels = 1, height = 1, width = 1] = inputs[0]!.shape?.slice(-3) ?? []
+  const planes = channels === 3 ? 3 : 1
   const input: CardInput = {
     width,
     height,
     colour: channels === 3 ? 'rgb' : 'grey',
     resize: 'stretch',
     fill: 0,
-    mean: [0],
-    std: [1],
+    mean: Array.from({ length: planes }, () => 0),
+    std: Array.from({ length: planes }, () => 1),
     scale: 1,
     zeroPoint: 0,
   }

@@ -134,6 +134,8 @@ t.test(
     const { results, snapshots, seconds } = await watch(daemon.url)
     const ids = results.map(({ frameId }) => frameId)
     t.ok(snapshots.length >= 3, `${snapshots.length} snapshots`)
+    const { lastFrameId } = await whenRunning(daemon.url)
+    t.ok(Number(lastFrameId) >= ids[0]!, `/boards shows frame ${lastFrameId}, events began at ${ids[0]}`)
     const between = snapshots.filter(({ frameId }) => frameId >= ids[0]! && frameId <= ids.at(-1)!)
     for (const { frameId } of between) t.ok(ids.includes(frameId), `snapshot ${frameId} is of a frame with a result`)
     t.ok(
