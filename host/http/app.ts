@@ -4,7 +4,7 @@ import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { BridgeError } from '../foundation/errors.js'
 import { packageFile } from '../foundation/paths.js'
 import { type GuardOptions, isLoopback, registerGuard } from './plugins/guard.js'
@@ -21,7 +21,7 @@ import { HTTP_LIMITS, type Services } from './services.js'
 export async function createApp(services: Services, guard: GuardOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: HTTP_LIMITS.jsonBytes,
     forceCloseConnections: true,
   })
