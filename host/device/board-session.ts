@@ -43,6 +43,8 @@ export interface SessionListener {
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 const POLL_MS = 2000
+/** Clocks wander most while a board starts up: the first rounds come faster. */
+const FIRST_POLL_MS = 250
 const CONSOLE_LINE = 200
 
 /** A link that is open: model list, counters, streaming, console lines. Ends when the link does. */
@@ -162,8 +164,8 @@ export class BoardSession {
   private async poll(): Promise<void> {
     const over = new AbortController()
     void this.ended.then(() => over.abort())
-    while (!over.signal.aborted) {
-      await sleep(this.link.port.clock, POLL_MS, over.signal).catch(() => undefined)
+    for (let pollMs = FIRST_POLL_MS; !over.signal.aborted; pollMs = Math.min(POLL_MS, pollMs * 1.5)) {
+      await sleep(this.link.port.clock, pollMs, over.signal).catch(() => undefined)
       if (this.link.state !== 'open') continue
       try {
         // A stream keeps the link from ever falling silent, so the clocks are compared here.

@@ -74,7 +74,7 @@ export class Device {
       id: this.id,
       port: this.url,
       state: this.keeper.state,
-      firmware: board ? { version: `${board.major}.${board.minor}`, buildId: board.buildId, board: board.board } : null,
+      firmware: board ? { version: board.buildId.split('+')[0]!, buildId: board.buildId, board: board.board } : null,
       memory: board ? { freeBytes: board.freeBytes, limitBytes: board.limitBytes } : null,
       models: this.keeper.session?.models ?? [],
       lastFrameId: this.keeper.session ? this.lastFrameId : null,

@@ -41,7 +41,7 @@ t.test('blank board: state rom with the ROM words, then flashed it runs and stre
   t.match(view, {
     id: 'bench',
     port: 'virtual:',
-    firmware: { version: /^\d+\.\d+$/, buildId: /\S/, board: 'virtual' },
+    firmware: { version: /^\d+\.\d+\.\d+$/, buildId: /\S/, board: 'virtual' },
     models: [{ slot: 0, name: 'small', state: 'loaded', sha256: /^[0-9a-f]{64}$/ }],
     note: '',
   })

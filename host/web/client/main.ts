@@ -23,7 +23,8 @@ function onResult(result: ResultEvent): void {
   }
   frames.tick()
   if (result.latencyMs !== null) text('latency', `${chartLatency(result.latencyMs).toFixed(0)} ms`)
-  const busyUs = Object.values(result.stagesUs ?? {}).reduce((sum, us) => sum + us, 0)
+  const { captureWait: _, ...work } = result.stagesUs ?? {}
+  const busyUs = Object.values(work).reduce((sum, us) => sum + us, 0)
   text('device', `${(busyUs / 1000).toFixed(1)} ms`)
   text('count', String(result.detections.length))
 }
