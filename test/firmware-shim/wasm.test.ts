@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import t from 'tap'
@@ -23,7 +24,13 @@ import {
 } from '../../protocol/index.js'
 import { FakeBoard } from '../support/firmware-imports.js'
 
-const shim = packageFile('firmware-shim', 'prebuilt', 'shim.wasm')
+const clang = spawnSync('clang', ['--version']).status === 0
+const check = clang
+  ? spawnSync('bash', [packageFile('firmware-shim', 'build.sh'), '--check'], { encoding: 'utf8' })
+  : undefined
+/** Another clang than the recorded one makes other bytes: then its fresh build is what is tested here. */
+const isOtherClang = /not compared, this is/.test(check?.stdout ?? '')
+const shim = packageFile('firmware-shim', isOtherClang ? 'build' : 'prebuilt', 'shim.wasm')
 const skip = existsSync(shim) ? undefined : 'firmware-shim/prebuilt/shim.wasm is absent'
 const HELLO = { major: 1, minor: 0, maxPayload: 1040, hostNonce: 1 }
 
@@ -59,6 +66,11 @@ function greeted(): Host {
   host.ask(hello, HELLO)
   return host
 }
+
+t.test('committed modules are the bytes of a fresh build', { skip: clang ? false : 'clang is absent' }, async (t) => {
+  t.equal(check?.status, 0, check?.stdout)
+  t.comment(check?.stdout ?? '')
+})
 
 t.test('shim as WebAssembly: sends no frame before HELLO', { skip }, async (t) => {
   const { board } = booted()
