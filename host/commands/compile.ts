@@ -11,7 +11,7 @@ interface Options {
   readonly samples: string
   readonly mean?: string
   readonly std?: string
-  readonly method: string
+  readonly method?: string
   readonly keepHead?: boolean
   readonly outputs?: string
   readonly inputShape?: string
@@ -50,7 +50,7 @@ export function registerCompile(program: Command): void {
     .option('--samples <n>', 'calibration pictures at most', '100')
     .option('--mean <a,b,c>', 'real = (pixel - mean) / std, pixels 0..255')
     .option('--std <a,b,c>', 'see --mean')
-    .option('--method <name>', 'minmax', 'minmax')
+    .option('--method <name>', 'how ranges are chosen: minmax (all that was seen) or mse (least squared error)')
     .option('--keep-head', 'compile the whole graph instead of cutting it at the detection heads')
     .option('--outputs <a,b>', 'tensors to end at')
     .option('--input-shape <name=1x3xHxW>', 'fixes a dynamic input')

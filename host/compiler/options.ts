@@ -2,12 +2,22 @@ import type { ModelCard } from '../card/card.js'
 import type { ProgressListener } from '../foundation/progress.js'
 import type { PlanarPicture, Shape } from '../tensor/tensor.js'
 
+/**
+ * How the range of a map is found: all that was seen on the calibration pictures, or the part of it whose codes have the
+ * least squared error.
+ */
+export const RANGE_METHODS = ['minmax', 'mse'] as const
+export type RangeMethod = (typeof RANGE_METHODS)[number]
+
+/** Taken when nothing is said; `mse` measures no better on whole networks (table in README.md). */
+export const DEFAULT_METHOD: RangeMethod = 'minmax'
+
 /** How a model is compiled. */
 export interface CompileOptions {
   /** real = (pixel - mean) / std, pixels 0..255, per channel; default: the card's, else 0 and 1. */
   readonly mean?: readonly number[]
   readonly std?: readonly number[]
-  readonly method: 'minmax'
+  readonly method: RangeMethod
   /** Keep what stands behind the detection heads in the kmodel instead of leaving it to the card's decoder. */
   readonly keepHead?: boolean
   /** Tensors to end at. */

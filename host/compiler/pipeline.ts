@@ -16,6 +16,7 @@ import { placePads } from './passes/place-pads.js'
 import { placeTransfers } from './passes/place-transfers.js'
 import { sinkPicks } from './passes/sink-picks.js'
 import { calibrate } from './quantize/calibrate.js'
+import { chooseChannelRanges, chooseMapRanges } from './quantize/choose-ranges.js'
 import { clipHead } from './quantize/clip-head.js'
 import { equalizeChannels } from './quantize/equalize-channels.js'
 import { quantize } from './quantize/quantize.js'
@@ -39,7 +40,9 @@ export const pipeline: readonly Pass[] = [
   { name: 'assign-kpu', run: assignKpu },
   { name: 'calibrate', run: calibrate }, // on the graph that is quantized, so that every tensor has its range
   { name: 'clip-head', run: clipHead },
+  { name: 'choose-channel-ranges', run: chooseChannelRanges }, // equalization scales by them
   { name: 'equalize-channels', run: equalizeChannels }, // with ranges known, before they become codes
+  { name: 'choose-map-ranges', run: chooseMapRanges }, // the step that equalized channels share
   { name: 'quantize', run: quantize },
   { name: 'place-transfers', run: placeTransfers },
   { name: 'allocate-kpu-ram', run: allocateKpuRam },

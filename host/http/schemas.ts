@@ -76,7 +76,7 @@ export const CompileRequest = Type.Object({
         name: Type.Optional(Type.String({ maxLength: 64 })),
         mean: Type.Optional(Type.Array(Type.Number(), { maxItems: 3 })),
         std: Type.Optional(Type.Array(Type.Number(), { maxItems: 3 })),
-        method: Type.Optional(Type.Literal('minmax')),
+        method: Type.Optional(Type.Union([Type.Literal('minmax'), Type.Literal('mse')])),
         samples: Type.Optional(Type.Integer({ minimum: 1, maximum: 2000 })),
         keepHead: Type.Optional(Type.Boolean()),
         outputs: Type.Optional(Type.Array(Type.String())),

@@ -5,6 +5,12 @@ import type { Op } from './op.js'
 /** Elements of a constant. int64 of model files is held as int32 (saturated): it only serves shapes. */
 export type ConstantData = Float32Array | Int32Array | Uint8Array
 
+/** How often values other than 0 occurred: `counts[i]` of them in [i - counts.length / 2, + 1) * width. */
+export interface ValueCounts {
+  readonly width: number
+  readonly counts: Float64Array
+}
+
 /** Values of one channel (axis 1) seen during calibration. */
 export interface ChannelRange {
   readonly min: number
@@ -12,6 +18,8 @@ export interface ChannelRange {
   readonly mean: number
   /** Mean of the squares. */
   readonly power: number
+  /** As in the model file, whatever the channel was scaled by since; present when the method asks for it. */
+  readonly seen?: ValueCounts
 }
 
 /** Values seen during calibration. */

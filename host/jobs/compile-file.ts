@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import type { CardInput, ModelCard } from '../card/card.js'
 import { cardPathFor, printCard } from '../card/parse.js'
 import { pictureInput } from '../compiler/describe-model.js'
-import type { CompileOptions } from '../compiler/options.js'
+import { type CompileOptions, DEFAULT_METHOD, RANGE_METHODS, type RangeMethod } from '../compiler/options.js'
 import type { CompileReport } from '../compiler/report.js'
 import { loadCalibration } from '../evaluate/calibration.js'
 import { BridgeError } from '../foundation/errors.js'
@@ -25,7 +25,7 @@ export interface CompileFileOptions {
   readonly samples: number
   readonly mean?: readonly number[]
   readonly std?: readonly number[]
-  readonly method: string
+  readonly method?: string
   readonly keepHead?: boolean
   readonly outputs?: readonly string[]
   readonly inputShape?: Readonly<Record<string, readonly number[]>>
@@ -71,11 +71,18 @@ export async function compileFile(options: CompileFileOptions, context: Partial<
   return { ...output.report, kmodel: options.output, card: cardFile, warnings: assumptions(options, card) }
 }
 
-function checkOptions({ target, method }: CompileFileOptions): void {
+function checkOptions({ target }: CompileFileOptions): void {
   if (target !== 'v4')
     throw new BridgeError('USAGE', { what: `--target ${target} is not supported`, fix: 'This version writes v4.' })
-  if (method !== 'minmax')
-    throw new BridgeError('USAGE', { what: `--method ${method} is not supported`, fix: 'This version has minmax.' })
+}
+
+function rangeMethod(method: string = DEFAULT_METHOD): RangeMethod {
+  const known = RANGE_METHODS.find((name) => name === method)
+  if (known) return known
+  throw new BridgeError('USAGE', {
+    what: `--method ${method} is not supported`,
+    fix: `This version has ${RANGE_METHODS.join(' and ')}.`,
+  })
 }
 
 /** @param dump - receives the printed graph after every pass and where it goes */
@@ -88,7 +95,7 @@ async function compilerOptions(
   return {
     mean,
     std,
-    method: 'minmax',
+    method: rangeMethod(options.method),
     target: 'v4',
     keepHead,
     outputs,

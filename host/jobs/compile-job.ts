@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { ModelCard } from '../card/card.js'
 import { parseCard } from '../card/parse.js'
 import { compile } from '../compiler/compile.js'
-import type { CompileOptions } from '../compiler/options.js'
+import { type CompileOptions, DEFAULT_METHOD } from '../compiler/options.js'
 import type { CompileReport } from '../compiler/report.js'
 import { loadCalibration } from '../evaluate/calibration.js'
 import { BridgeError } from '../foundation/errors.js'
@@ -87,7 +87,7 @@ export async function compileArtifact(
     : undefined
   const card = await cardFor(model, given)
   const { name = artifact.name.replace(/\.[^.]+$/, ''), samples = 100, ...rest } = body.options ?? {}
-  const options: CompileOptions = { method: 'minmax', target: 'v4', ...rest }
+  const options: CompileOptions = { method: DEFAULT_METHOD, target: 'v4', ...rest }
   const calibration = await calibrationPictures(artifacts, body.calibration, card, samples)
   const output = await compileModel({ model, name, calibration, card, options }, context)
   const stored = await artifacts.add(Readable.from([output.kmodel]), `${name}.kmodel`)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { encodeBoardCard } from '../card/binary.js'
 import type { ModelCard } from '../card/card.js'
 import { loadCard, printCard } from '../card/parse.js'
+import { DEFAULT_METHOD } from '../compiler/options.js'
 import type { Device } from '../device/device.js'
 import type { WorkOptions } from '../device/device-types.js'
 import type { FlashResult } from '../flasher/flash.js'
@@ -44,7 +45,7 @@ export async function demoModel(
   }
   const calibration = await demoCalibration(card.input, CALIBRATION_PICTURES)
   const compiled = await compileModel(
-    { model: onnx, name, calibration, card, options: { method: 'minmax', target: 'v4' } },
+    { model: onnx, name, calibration, card, options: { method: DEFAULT_METHOD, target: 'v4' } },
     options,
   )
   await writeFileAtomic(cardFile, printCard(compiled.card))

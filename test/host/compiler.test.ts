@@ -5,8 +5,11 @@ import { fullTable } from '../../host/compiler/emit/emit.js'
 import { FidelityMeter } from '../../host/compiler/fidelity.js'
 import type { CompileOptions, CompileRequest } from '../../host/compiler/options.js'
 import { calibrate } from '../../host/compiler/quantize/calibrate.js'
+import { chooseClip } from '../../host/compiler/quantize/choose-clip.js'
+import { chooseMapRanges } from '../../host/compiler/quantize/choose-ranges.js'
 import { clipHead } from '../../host/compiler/quantize/clip-head.js'
 import { equalizeChannels } from '../../host/compiler/quantize/equalize-channels.js'
+import { Histogram } from '../../host/compiler/quantize/histogram.js'
 import { quantizeLayer, splitFactor } from '../../host/compiler/quantize/layer.js'
 import { quantFor } from '../../host/compiler/quantize/quantize.js'
 import { activationTable, tableSlopes } from '../../host/compiler/quantize/table.js'
@@ -209,6 +212,74 @@ function randomNetwork(random: Random, width: number, height: number): Uint8Arra
   return writeOnnx(b.output(x).build())
 }
 
+t.test('Histogram: bins double as values grow, and no count is lost', async (t) => {
+  const random = createRandom()
+  t.comment(`seed ${random.seed}`)
+  const values = normals(random, 4000, 1).map((value, i) => value * 1.002 ** i)
+  const histogram = new Histogram()
+  for (let begin = 0; begin < values.length; begin += 100) histogram.add(values, begin, begin + 100)
+  histogram.add(Float32Array.of(0, Number.NaN, Number.POSITIVE_INFINITY), 0, 3)
+  const wanted = new Float64Array(histogram.counts.length)
+  for (const value of values) wanted[Math.floor(value / histogram.width) + wanted.length / 2]!++
+  t.same(histogram.counts, wanted, 'as if the last width had been known from the start')
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  t.ok(largest / histogram.width >= 512 && largest / histogram.width <= 1024)
+})
+
+/** One channel's values as {@link chooseClip} takes them. */
+function counted(values: Float32Array) {
+  const seen = new Histogram()
+  seen.add(values, 0, values.length)
+  const range = { min: values.reduce((a, b) => Math.min(a, b)), max: values.reduce((a, b) => Math.max(a, b)) }
+  return { range, channel: { seen, factor: 1, weight: 1 } }
+}
+
+t.test('chooseClip: a rare far value is cut, an even spread keeps its ends, ReLU keeps its zero', async (t) => {
+  const random = createRandom()
+  t.comment(`seed ${random.seed}`)
+  const even = counted(Float32Array.from({ length: 5000 }, () => random.next() * 4 - 1))
+  t.same(chooseClip(even.range, [even.channel]), even.range)
+  const values = normals(random, 400_000, 1).map((value) => Math.max(0, value))
+  values[7] = 40
+  const rare = counted(values)
+  const clip = chooseClip(rare.range, [rare.channel])
+  t.equal(clip.min, 0)
+  // least n e^2 / (12 * 255^2) + (40 - e)^2 for n values that are not 0
+  const count = values.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0)
+  const end = 40 / (1 + count / (12 * 255 ** 2))
+  t.ok(Math.abs(clip.max - end) <= 40 / 64, `cut at ${clip.max}, best ${end.toFixed(2)}`)
+  const many = counted(values.map((value, i) => (i % 20 === 0 ? 40 : value)))
+  t.equal(chooseClip(many.range, [many.channel]).max, 40, 'what is frequent is not cut')
+  const scaled = { ...rare.channel, factor: 0.5 }
+  t.same(chooseClip({ min: 0, max: 80 }, [scaled]), { min: 0, max: 2 * clip.max }, 'a factor moves the ends with it')
+})
+
+t.test('chooseMapRanges: maps that nothing reads and maps without counts keep their range', async (t) => {
+  const b = new GraphBuilder('ends')
+  const layer = { kind: 'kpuConv2d', padValue: 0, pool: 'none', kernel: 1, depthwise: false } as const
+  const x = b.input('x', [1, 1, 8, 8])
+  const w = b.constant(Float32Array.of(1), [1, 1, 1, 1])
+  const y = b.node({ ...layer, activation: { fn: 'relu' } }, [x, w], 'y')
+  const z = b.node({ ...layer, activation: NO_ACTIVATION }, [y, w], 'z')
+  const data = new Uint8Array(64).map((_, i) => (i === 9 ? 255 : i % 4))
+  const calibration = [{ width: 8, height: 8, channels: 1, data }]
+  const context = {
+    mean: [0],
+    std: [1],
+    calibration,
+    decoder: undefined,
+    options: { ...options, method: 'mse' },
+  } as const
+  const graph = await calibrate(b.output(z).build(), context)
+  t.equal(chooseMapRanges(graph, { ...context, options }), graph)
+  const chosen = chooseMapRanges(graph, context)
+  t.equal(chosen.tensors.get('x')!.range!.max, 255)
+  t.equal(chosen.tensors.get('z')!.range!.max, 255, 'an output is not cut')
+  t.equal(chosen.tensors.get('y')!.range!.isClipped, undefined)
+  const plain = await calibrate(graph, { ...context, options })
+  t.same(chooseMapRanges(plain, context), plain)
+})
+
 t.test('compile: random networks are valid kmodels and follow their float network', async (t) => {
   const random = createRandom()
   t.comment(`seed ${random.seed}`)
@@ -216,7 +287,8 @@ t.test('compile: random networks are valid kmodels and follow their float networ
     const [width, height] = [random.integer(16, 70), random.integer(16, 50)]
     const model = randomNetwork(random, width, height)
     const seen = pictures(random, width, height, 6)
-    const given = { ...options, mean: [120, 120, 120], std: [60] }
+    const method = round % 2 === 0 ? 'minmax' : 'mse'
+    const given = { ...options, method, mean: [120, 120, 120], std: [60] } as const
     const { kmodel, report } = await compile({
       model,
       name: 'random',
@@ -225,7 +297,7 @@ t.test('compile: random networks are valid kmodels and follow their float networ
       simulateLayers,
     })
     const faults = validateKmodelV4(kmodel)
-    t.same(faults, [], `${width}x${height}: valid`)
+    t.same(faults, [], `${width}x${height}, ${method}: valid`)
     const worst = Math.min(...report.layers.map((layer) => layer.cosine ?? 1))
     t.ok(worst >= 0.985 || report.layers.some((layer) => /cosine/.test(layer.reason)), `cosine ${worst.toFixed(4)}`)
     const reference = await createReference(model)

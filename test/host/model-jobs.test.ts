@@ -179,6 +179,9 @@ t.test('compile: without calibration the demo pictures serve; grey networks get 
   const options = { model: join(folder, 'colour.onnx'), output: join(folder, 'colour-out.kmodel') }
   const colour = await compileFile(compileOptions(folder, options), {})
   t.match((await loadCard(colour.card)).input, { colour: 'rgb', mean: [0, 0, 0], std: [1, 1, 1] })
+  const byError = await compileFile(compileOptions(folder, { ...options, method: 'mse' }), {})
+  t.not(byError.sha256, colour.sha256, 'another method, other ranges')
+  t.match(await loadCard(byError.card), { compile: { options: { method: 'mse' } } })
 })
 
 t.test('compile: a network that takes no picture, other targets and methods are refused', async (t) => {

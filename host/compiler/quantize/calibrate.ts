@@ -5,24 +5,27 @@ import { writeOnnx } from '../../onnx/writer.js'
 import { createReference } from '../../reference/reference.js'
 import { elementCount, type PlanarPicture, type Shape } from '../../tensor/tensor.js'
 import { mapShape } from '../maps.js'
-import type { PassContext } from '../options.js'
+import type { PassContext, RangeMethod } from '../options.js'
+import { Histogram } from './histogram.js'
 
-/** Collects the range of each channel over pictures. */
+/** Collects the range of each channel over pictures, and the counts of its values for the method `mse`. */
 export class RangeMeter {
   #pictures = 0
   readonly #min: Float64Array
   readonly #max: Float64Array
   readonly #sum: Float64Array
   readonly #squares: Float64Array
+  readonly #histograms: readonly Histogram[]
   readonly #plane: number
 
   /** @param shape - [1, C, H, W] */
-  constructor(shape: Shape) {
+  constructor(shape: Shape, method: RangeMethod) {
     const channels = shape[1]!
     this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
     this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)
     this.#sum = new Float64Array(channels)
     this.#squares = new Float64Array(channels)
+    this.#histograms = method === 'mse' ? Array.from({ length: channels }, () => new Histogram()) : []
     this.#plane = elementCount(shape.slice(2))
   }
 
@@ -41,6 +44,7 @@ export class RangeMeter {
         sum += value
         squares += value * value
       }
+      this.#histograms[c]?.add(values, i - this.#plane, i)
       this.#min[c] = min
       this.#max[c] = max
       this.#sum[c]! += sum
@@ -56,6 +60,7 @@ export class RangeMeter {
       max: this.#max[c]!,
       mean: sum / count,
       power: this.#squares[c]! / count,
+      seen: this.#histograms[c],
     }))
     return { min: Math.min(...this.#min), max: Math.max(...this.#max), channels }
   }
@@ -120,11 +125,10 @@ export async function calibrate(graph: Graph, context: PassContext): Promise<Gra
   const input = graph.inputs[0]!
   const wanted = [...new Set(probe.tensors.values())]
   const reference = await createReference(writeOnnx(probe.graph, { outputs: wanted }))
-  const meters = new Map(
-    [...probe.tensors.keys(), input].map((name) => [name, new RangeMeter(graph.tensors.get(name)!.shape)]),
-  )
-  for (const [name, seen] of probe.tensors)
-    if (name !== seen) meters.set(name, new RangeMeter(probe.graph.tensors.get(seen)!.shape))
+  const { method } = context.options
+  const meterOf = (name: string) => new RangeMeter(probe.graph.tensors.get(name)!.shape, method)
+  const meters = new Map([...probe.tensors].map(([name, seen]) => [name, meterOf(seen)]))
+  meters.set(input, new RangeMeter(graph.tensors.get(input)!.shape, 'minmax'))
   let pictures = 0
   try {
     for await (const picture of context.calibration) {

@@ -115,8 +115,8 @@ function chooseFactors(draft: GraphDraft, range: TensorRange, layers: readonly L
 function scaledRange(range: TensorRange, factors: readonly number[]): TensorRange {
   const channels = range.channels.map((channel, c): ChannelRange => {
     const factor = factors[c]!
-    const { min, max, mean, power } = channel
-    return { min: min / factor, max: max / factor, mean: mean / factor, power: power / factor ** 2 }
+    const { min, max, mean, power, seen } = channel
+    return { seen, min: min / factor, max: max / factor, mean: mean / factor, power: power / factor ** 2 }
   })
   return {
     min: Math.min(...channels.map((channel) => channel.min)),
