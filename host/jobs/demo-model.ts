@@ -36,7 +36,7 @@ export async function demoModel(
   options: { progress?: ProgressListener; signal?: AbortSignal } = {},
 ): Promise<DemoModel> {
   const { name, onnx, card } = await buildZooModel(DEFAULT_NETWORK)
-  const key = createHash('sha256').update(bridgeVersion).update(onnx).digest('hex').slice(0, 16)
+  const key = createHash('sha256').update(`${bridgeVersion} ${DEFAULT_METHOD}`).update(onnx).digest('hex').slice(0, 16)
   const file = join(dataDir, 'demo', `${name}-${key}.kmodel`)
   const cardFile = join(dataDir, 'demo', `${name}-${key}.card.json`)
   if (existsSync(file) && existsSync(cardFile)) {

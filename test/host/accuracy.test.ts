@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { ModelCard } from '../../host/card/card.js'
 import { type CompileResult, compile } from '../../host/compiler/compile.js'
+import { DEFAULT_METHOD } from '../../host/compiler/options.js'
 import { pairedBootstrap } from '../../host/evaluate/bootstrap.js'
 import { calibrationFromShots, loadCalibration, loadScenePictures } from '../../host/evaluate/calibration.js'
 import { type DetectionData, loadDetectionData } from '../../host/evaluate/dataset.js'
@@ -26,7 +27,7 @@ async function compileBy8Bit(model: Uint8Array, card: ModelCard, calibration: Pl
     name: card.name,
     card,
     calibration,
-    options: { method: 'minmax', target: 'v4' },
+    options: { method: DEFAULT_METHOD, target: 'v4' },
     simulateLayers: async (kmodel, input) => {
       const simulation = await prepareModel(kmodel)
       return simulation.run(input, { layers: true }).layers.map((layer) => layer.data)
