@@ -42,9 +42,9 @@ export const GOOD_COSINE = 0.99
 
 /** RAM of the chip, and what firmware, two camera frames of 320x240 RGB, buffers and stacks take of it. */
 const SRAM_BYTES = 6 * 1024 * 1024
-const FIRMWARE_BYTES = 1024 * 1024
+const FIRMWARE_BYTES = 1_068_032
 
-/** Bytes that a model and its working memory may take together. */
+/** Bytes that a model and its working memory may take together: what our shim says in HELLO (limitBytes). */
 export const MODEL_LIMIT_BYTES = SRAM_BYTES - FIRMWARE_BYTES
 
 /** Memory figures of a kmodel. */
