@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { createLogger } from '../foundation/logger.js'
-import { type Daemon, startDaemon } from '../http/daemon.js'
+import type { ErrorCode } from '../foundation/error-codes.js'
+import { BridgeError } from '../foundation/errors.js'
+import type { Daemon } from '../http/daemon.js'
 import { type DemoModel, demoModel, flashDemo } from '../jobs/demo-model.js'
 import { DEFAULT_LISTEN, defaultDataFolder } from './data-folder.js'
-import { commandPortOpener, sharedScene, VirtualBoards } from './open-port.js'
-import { type CommandIo, formatBytes, runCommand, untilAborted } from './runtime.js'
+import { sharedScene } from './open-port.js'
+import { type CommandIo, formatBytes, runCommand } from './runtime.js'
+import { withDaemon } from './with-daemon.js'
 
 interface Options {
   readonly listen: string
@@ -41,8 +43,11 @@ async function bringUp(daemon: Daemon, model: DemoModel, io: CommandIo): Promise
       },
     }),
   )
+  const cancel = () => void daemon.services.jobs.cancel(job.id)
+  io.signal.addEventListener('abort', cancel, { once: true })
   const { error, result } = await daemon.services.jobs.wait(job.id)
-  if (error) throw new Error(error.what)
+  io.signal.removeEventListener('abort', cancel)
+  if (error) throw new BridgeError(error.code as ErrorCode, error) // jobs keep the code of what was thrown
   const flash = result as { sentBytes: number; skippedBytes: number; seconds: number }
   io.say(
     `flashed in ${flash.seconds.toFixed(1)} s of board time: ${formatBytes(flash.sentBytes)} sent, ${formatBytes(flash.skippedBytes)} were there already`,
@@ -62,15 +67,8 @@ export function registerDemo(program: Command): void {
     .option('--json', 'print one JSON document when the page is there')
     .addHelpText('after', '\nExamples:\n  $ npm start\n  $ k210-bridge demo --listen 127.0.0.1:0 --no-open')
     .action((options: Options) =>
-      runCommand(options, async (io) => {
-        const virtual = new VirtualBoards()
-        const daemon = await startDaemon({
-          listen: options.listen,
-          dataDir: options.data,
-          openPort: commandPortOpener(virtual),
-          logger: createLogger(process.env.K210_BRIDGE_LOG ?? 'warn'),
-        })
-        try {
+      runCommand(options, (io) =>
+        withDaemon({ ...options, logLevel: 'warn' }, io, async (daemon, virtual) => {
           io.line(options.json ? JSON.stringify({ url: daemon.url }) : `live page: ${daemon.url}`)
           const model = await demoModel(options.data, { progress: io.progress, signal: io.signal })
           io.say(
@@ -81,12 +79,7 @@ export function registerDemo(program: Command): void {
           await bringUp(daemon, model, io)
           if (options.open && !options.json) openBrowser(daemon.url)
           io.say('press Ctrl-C to stop')
-          await untilAborted(io.signal)
-        } finally {
-          await daemon.close()
-          await virtual.close()
-        }
-        return undefined
-      }),
+        }),
+      ),
     )
 }

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { createLogger } from '../foundation/logger.js'
-import { startDaemon } from '../http/daemon.js'
 import { DEFAULT_LISTEN, defaultDataFolder } from './data-folder.js'
-import { commandPortOpener, sharedScene, VirtualBoards } from './open-port.js'
-import { runCommand, untilAborted } from './runtime.js'
+import { sharedScene } from './open-port.js'
+import { runCommand } from './runtime.js'
+import { withDaemon } from './with-daemon.js'
 
 interface Options {
   readonly port: string[]
@@ -38,32 +37,20 @@ export function registerServe(program: Command): void {
     .option('--json', 'print one JSON document when it listens')
     .addHelpText('after', HELP)
     .action((options: Options) =>
-      runCommand(options, async (io) => {
-        const virtual = new VirtualBoards()
-        const daemon = await startDaemon({
-          listen: options.listen,
-          dataDir: options.data,
-          openPort: commandPortOpener(virtual),
-          logger: createLogger(),
-        })
-        try {
+      runCommand(options, (io) =>
+        withDaemon({ ...options, logLevel: 'info' }, io, async (daemon, virtual) => {
+          const { fleet } = daemon.services
           if (options.virtual) {
             const flashFile = join(options.data, 'virtual-flash.bin')
-            await virtual.create('virtual:', {
-              pace: 'real',
-              flashFile,
-              camera: { kind: 'scene', ...(await sharedScene()) },
-            })
-            await daemon.services.fleet.add('virtual:')
+            const camera = { kind: 'scene', ...(await sharedScene()) } as const
+            await virtual.create('virtual:', { pace: 'real', flashFile, camera })
+            await fleet.add('virtual:')
           }
-          for (const port of options.port) await daemon.services.fleet.add(port)
+          // Boards of last time are there already.
+          const known = new Set(fleet.list().map((device) => device.url))
+          for (const port of options.port.filter((url) => !known.has(url))) await fleet.add(port)
           io.line(options.json ? JSON.stringify({ url: daemon.url }) : `live page and API: ${daemon.url}`)
-          await untilAborted(io.signal)
-        } finally {
-          await daemon.close()
-          await virtual.close()
-        }
-        return undefined
-      }),
+        }),
+      ),
     )
 }
