@@ -70,8 +70,9 @@ async function benchTransfer(turnRoundMs: number): Promise<void> {
 }
 
 async function benchStream(quality: number): Promise<void> {
-  const { board, port, link } = await openBoard(1)
+  // Files first: a board in fast pace does not wait for them.
   const model = await demoModel(packageFile('dist', 'bench'))
+  const { board, port, link } = await openBoard(1)
   await sendTransfer(link, {
     target: 'modelSlot',
     bytes: model.kmodel,
