@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   CARD_SCHEMA,
   type CardDecoder,
@@ -7,6 +6,7 @@ import {
   type ModelCard,
 } from '../card/card.js'
 import { BridgeError } from '../foundation/errors.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { Graph } from '../ir/graph.js'
 import { mapShape } from './maps.js'
 import type { CompileOptions } from './options.js'
@@ -87,7 +87,7 @@ function decoderOf({ graph, given }: CardRequest, outputs: readonly CardOutput[]
 export function buildCard(request: CardRequest): ModelCard {
   const { given, graph, report, model } = request
   const input = mapShape(graph, graph.inputs[0]!)
-  const sha256 = createHash('sha256').update(model).digest('hex')
+  const sha256 = sha256Hex(model)
   const decoder = decoderOf(request, report.outputs)
   const { method, target, keepHead, outputs } = request.options
   return {

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { ModelCard } from '../card/card.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { Graph } from '../ir/graph.js'
 import { writeKmodelV4 } from '../kmodel/v4/writer.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
@@ -102,7 +102,7 @@ function reportOf(
   return {
     kmodel: request.name,
     bytes: kmodel.length,
-    sha256: createHash('sha256').update(kmodel).digest('hex'),
+    sha256: sha256Hex(kmodel),
     target: 'v4',
     input: { shape: input.shape, ...input.quant! },
     outputs,

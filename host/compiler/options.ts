@@ -7,6 +7,8 @@ import type { PlanarPicture, Shape } from '../tensor/tensor.js'
  * least squared error.
  */
 export const RANGE_METHODS = ['minmax', 'mse'] as const
+
+/** One of {@link RANGE_METHODS}. */
 export type RangeMethod = (typeof RANGE_METHODS)[number]
 
 /** Taken when nothing is said: the SNR of layers is higher on every calibration set tried (table in README.md). */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { BridgeError } from '../foundation/errors.js'
 import { readFileBytes } from '../foundation/files.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
 import type { Box } from '../vision/detection.js'
 import { decodePicture } from '../vision/pictures.js'
@@ -64,6 +64,6 @@ export async function readLabelledPicture(label: LabelledPicture): Promise<{ pic
   const bytes = await readFileBytes(label.path)
   return {
     picture: await decodePicture(bytes, label.path),
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: sha256Hex(bytes),
   }
 }

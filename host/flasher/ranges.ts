@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { crc32 } from '../../protocol/framing/crc32.js'
 import { FLASH_SECTOR } from '../../protocol/isp/commands.js'
 import { encodeFields, HASH_SECTORS_FIELDS, LENGTH_FIELDS } from '../../protocol/isp/payloads.js'
 import { BridgeError } from '../foundation/errors.js'
 import { toAddress, toHex } from '../foundation/hex.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { Advance } from './advance.js'
 import type { IspSession } from './isp-session.js'
 
@@ -79,7 +79,7 @@ export async function verifyRange(
     const request = { address: address + offset, data: encodeFields(LENGTH_FIELDS, { length: part.length }) }
     const workMs = (part.length / FLASH_SECTOR) * SECTOR_WORK_MS
     const onBoard = toHex(await session.requestPacket('hashRange', request, { workMs }))
-    const wanted = createHash('sha256').update(part).digest('hex')
+    const wanted = sha256Hex(part)
     if (onBoard !== wanted) {
       throw new BridgeError('FLASH_VERIFY', {
         what: `${name}: the flash holds other bytes than were written`,

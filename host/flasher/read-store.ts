@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { decode } from '../../protocol/codec.js'
 import { crc32 } from '../../protocol/framing/crc32.js'
 import { FLASH_MAP, MODEL, STORE } from '../../protocol/limits.js'
 import { storeEntry, storeHeader } from '../../protocol/messages/store.js'
 import { toHex } from '../foundation/hex.js'
+import { sha256Hex } from '../foundation/sha256.js'
 
 /** One model of a board's model store, as found in a copy of its flash. */
 export interface StoredModel {
@@ -64,7 +64,7 @@ function readEntry(flash: Uint8Array, directory: Directory, slot: number): Store
     bytes: entry.size,
     cardBytes: entry.cardLength,
     sha256,
-    isIntact: kmodel.length === entry.size && createHash('sha256').update(kmodel).digest('hex') === sha256,
+    isIntact: kmodel.length === entry.size && sha256Hex(kmodel) === sha256,
     kmodel,
   }
 }

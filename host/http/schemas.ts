@@ -4,6 +4,7 @@ import type { BoardView, DetectionEvent } from '../device/events.js'
 /** Shapes of requests and answers; keys that clients rely on (design section 4). */
 export const BoardId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
 
+/** One box that a board found. */
 export const Detection = Type.Unsafe<DetectionEvent>(
   Type.Object({
     box: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()], {
@@ -14,6 +15,7 @@ export const Detection = Type.Unsafe<DetectionEvent>(
   }),
 )
 
+/** A board as GET /boards shows it. */
 export const Board = Type.Unsafe<BoardView>(
   Type.Object(
     {
@@ -43,6 +45,7 @@ export const Board = Type.Unsafe<BoardView>(
   ),
 )
 
+/** A stored file. */
 export const Artifact = Type.Object({
   sha256: Type.String(),
   bytes: Type.Number(),
@@ -50,8 +53,10 @@ export const Artifact = Type.Object({
   name: Type.String(),
 })
 
+/** Names an artifact. */
 export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of an uploaded artifact' })
 
+/** Long work and how far it is. */
 export const Job = Type.Object(
   {
     id: Type.String(),
@@ -64,8 +69,10 @@ export const Job = Type.Object(
   { additionalProperties: true },
 )
 
+/** Answer to a request that starts or asks for work. */
 export const JobAnswer = Type.Object({ job: Job })
 
+/** Body of POST /compile. */
 export const CompileRequest = Type.Object({
   model: Sha256,
   calibration: Type.Optional(Type.Union([Type.Array(Sha256, { maxItems: 2000 }), Type.Object({ dir: Type.String() })])),
@@ -87,6 +94,7 @@ export const CompileRequest = Type.Object({
   ),
 })
 
+/** Body of POST /boards/{id}/flash. */
 export const FlashRequest = Type.Object({
   items: Type.Array(Type.Object({ artifact: Sha256, at: Type.Optional(Type.Integer({ minimum: 0 })) }), {
     minItems: 1,
@@ -99,6 +107,7 @@ export const FlashRequest = Type.Object({
   baud: Type.Optional(Type.Integer({ minimum: 9600, maximum: 8_000_000 })),
 })
 
+/** Body of POST /boards/{id}/models. */
 export const DeployRequest = Type.Object({
   artifact: Sha256,
   card: Type.Optional(Sha256),
@@ -106,6 +115,7 @@ export const DeployRequest = Type.Object({
   name: Type.Optional(Type.String({ maxLength: 31 })),
 })
 
+/** Body of PUT /boards/{id}/config. */
 export const BoardConfig = Type.Object({
   slot: Type.Optional(Type.Integer({ minimum: 0, maximum: 3 })),
   results: Type.Optional(Type.Boolean()),

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ModelCard } from '../card/card.js'
 import { parseCard } from '../card/parse.js'
@@ -7,6 +6,7 @@ import { type CompileOptions, DEFAULT_METHOD } from '../compiler/options.js'
 import type { CompileReport } from '../compiler/report.js'
 import { loadCalibration } from '../evaluate/calibration.js'
 import { BridgeError } from '../foundation/errors.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { prepareModel } from '../simulator/model.js'
 import type { ArtifactStore } from '../store/artifacts.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
@@ -32,8 +32,6 @@ export interface CompileOutput {
   readonly report: CompileReport
 }
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-
 /** Compiles, and measures each layer against float by running the result in the simulator. */
 export async function compileModel(input: CompileInput, context: Partial<JobContext>): Promise<CompileOutput> {
   return compile({
@@ -49,7 +47,7 @@ export async function compileModel(input: CompileInput, context: Partial<JobCont
 
 /** What the card of a known network says, under what the user says. */
 export async function cardFor(model: Uint8Array, given: Partial<ModelCard> | undefined): Promise<Partial<ModelCard>> {
-  const hash = sha256(model)
+  const hash = sha256Hex(model)
   return { ...(zooCardFor(hash) ?? (await builtCardFor(hash))), ...given }
 }
 
@@ -57,7 +55,7 @@ let builtCards: Promise<ReadonlyMap<string, ModelCard>> | undefined
 
 async function buildCards(): Promise<ReadonlyMap<string, ModelCard>> {
   const models = await Promise.all(zooNetworks().map(({ id }) => buildZooModel(id)))
-  return new Map(models.map(({ onnx, card }) => [sha256(onnx), card]))
+  return new Map(models.map(({ onnx, card }) => [sha256Hex(onnx), card]))
 }
 
 /** Card of a network that the zoo itself writes: `models get`, then an upload without its card. */

@@ -12,12 +12,12 @@ import { loadOwnStub } from '../flasher/flash-files.js'
 import { modelStoreItems } from '../flasher/store-image.js'
 import { readFileBytes, writeFileAtomic } from '../foundation/files.js'
 import type { ProgressListener } from '../foundation/progress.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { buildZooModel, DEFAULT_NETWORK } from '../zoo/catalogue.js'
 import { bridgeVersion } from './bridge-version.js'
 import { compileModel } from './compile-job.js'
 import { demoCalibration } from './demo-scene.js'
 import { shimFirmware } from './flash-job.js'
-import { sha256Hex } from './model-file.js'
 
 /** The demo's network, compiled. */
 export interface DemoModel {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { ModelCard } from '../card/card.js'
 import { calibrationFiles } from '../evaluate/calibration.js'
 import { loadDetectionData } from '../evaluate/dataset.js'
@@ -6,8 +5,9 @@ import { type Detector, floatDetector, kmodelDetector } from '../evaluate/detect
 import { type DetectionReport, evaluateDetection } from '../evaluate/evaluate-detection.js'
 import { BridgeError } from '../foundation/errors.js'
 import { readFileBytes } from '../foundation/files.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { JobContext } from './job-manager.js'
-import { findCard, sha256Hex } from './model-file.js'
+import { findCard } from './model-file.js'
 
 /** `evaluate MODEL_OR_KMODEL --task TASK --data DIR`. */
 export interface EvaluateOptions {
@@ -60,12 +60,7 @@ function isKmodel(bytes: Uint8Array): boolean {
 async function excludedHashes(source: string | undefined): Promise<ReadonlySet<string>> {
   const files = source === undefined ? [] : await calibrationFiles(source, Number.MAX_SAFE_INTEGER)
   const hashes = new Set<string>()
-  for (const file of files)
-    hashes.add(
-      createHash('sha256')
-        .update(await readFileBytes(file))
-        .digest('hex'),
-    )
+  for (const file of files) hashes.add(sha256Hex(await readFileBytes(file)))
   return hashes
 }
 

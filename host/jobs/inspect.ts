@@ -7,12 +7,13 @@ import { isZip } from '../flasher/kfpkg.js'
 import { BridgeError, isBridgeError } from '../foundation/errors.js'
 import { readFileBytes } from '../foundation/files.js'
 import { toHex } from '../foundation/hex.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { InspectedFirmware, InspectedProgram } from './inspect/firmware.js'
 import { inspectFirmware, inspectProgram, isWebAssembly } from './inspect/firmware.js'
 import { type InspectedFlash, inspectFlash, looksLikeFlash } from './inspect/flash.js'
 import { type InspectedKmodel, inspectKmodel } from './inspect/kmodel.js'
 import { type InspectedPackage, inspectPackage } from './inspect/package.js'
-import { findCard, sha256Hex } from './model-file.js'
+import { findCard } from './model-file.js'
 
 /** What `inspect` says of a network before compilation. */
 export interface InspectedModel extends Omit<ModelDescription, 'problem'> {

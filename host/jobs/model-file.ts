@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { ModelCard } from '../card/card.js'
 import { cardPathFor, loadCard } from '../card/parse.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { zooCardFor } from '../zoo/known-models.js'
-
-/** Lower-case hex SHA-256. */
-export const sha256Hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /**
  * Card of a model file: the one named, else the one beside it, else what the zoo knows of a file with these bytes.

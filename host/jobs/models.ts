@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { cardPathFor } from '../card/parse.js'
 import { writeFileAtomic } from '../foundation/files.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { buildZooModel, zooNetworks } from '../zoo/catalogue.js'
 
 /** One network of the zoo as `models list` shows it. */
@@ -42,5 +42,5 @@ export async function getModel(name: string, file: string): Promise<WrittenModel
   const cardFile = cardPathFor(file)
   await writeFileAtomic(file, onnx)
   await writeFileAtomic(cardFile, `${JSON.stringify(card, null, 2)}\n`)
-  return { name, file, card: cardFile, bytes: onnx.length, sha256: createHash('sha256').update(onnx).digest('hex') }
+  return { name, file, card: cardFile, bytes: onnx.length, sha256: sha256Hex(onnx) }
 }

@@ -1,6 +1,6 @@
 import { CARD_SCHEMA, type CardInput, type ModelCard } from '../card/card.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import type { Simulation } from '../simulator/model.js'
-import { sha256Hex } from './model-file.js'
 
 const BYTES = { uint8: 1, float32: 4 } as const
 

@@ -2,6 +2,7 @@ import { extname, join } from 'node:path'
 import type { ModelCard } from '../card/card.js'
 import { BridgeError, isBridgeError } from '../foundation/errors.js'
 import { readFileBytes, writeFileAtomic } from '../foundation/files.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { prepareModel, type SimulatedRun, type Simulation } from '../simulator/model.js'
 import type { TensorInfo } from '../simulator/program.js'
 import type { PlanarPicture } from '../tensor/tensor.js'
@@ -10,7 +11,7 @@ import type { Detection } from '../vision/detection.js'
 import { detectionsToPicture, type Placement, placePicture, toColour } from '../vision/letterbox.js'
 import type { OutputData } from '../vision/output-map.js'
 import { decodePicture, drawDetections, encodeJpeg } from '../vision/pictures.js'
-import { findCard, sha256Hex } from './model-file.js'
+import { findCard } from './model-file.js'
 
 /** `simulate FILE.kmodel --input FILE`. */
 export interface SimulateOptions {

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { BridgeError, isBridgeError } from '../foundation/errors.js'
+import { sha256Hex } from '../foundation/sha256.js'
 import { type Kmodel, readKmodel } from '../kmodel/read.js'
 import { Engine } from './layer/engine.js'
 import { allocateMain } from './memory.js'
@@ -87,7 +87,7 @@ function runProgram(
 
 function recordLayer(index: number, kind: string, result: LayerResult): SimulatedLayer {
   const data = result.data()
-  return { index, kind, shape: result.shape, data, sha256: createHash('sha256').update(data).digest('hex') }
+  return { index, kind, shape: result.shape, data, sha256: sha256Hex(data) }
 }
 
 /** Runs one layer; errors say which. */

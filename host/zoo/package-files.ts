@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { BridgeError } from '../foundation/errors.js'
 import { readFileBytes } from '../foundation/files.js'
+import { sha256Hex } from '../foundation/sha256.js'
 
 /** One file that an npm package ships. */
 export interface PackagedFile {
@@ -41,7 +41,7 @@ export function packagedFilePath(packageName: string, file: Pick<PackagedFile, '
 export async function readPackagedFile(packageName: string, file: PackagedFile): Promise<Uint8Array> {
   const path = packagedFilePath(packageName, file)
   const bytes = await readFileBytes(path)
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const sha256 = sha256Hex(bytes)
   if (sha256 !== file.sha256) {
     throw new BridgeError('FILE_FORMAT', {
       what: `the file is not the one in the catalogue: SHA-256 ${sha256}, not ${file.sha256}`,

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { IMAGE_HEADER_BYTES, parseFirmware } from '../../flasher/image.js'
 import { type BridgeError, isBridgeError } from '../../foundation/errors.js'
 import { toHex } from '../../foundation/hex.js'
-import { sha256Hex } from '../model-file.js'
+import { sha256Hex } from '../../foundation/sha256.js'
 
 /** What a firmware's program is made for. */
 export type PayloadKind = 'webassembly' | 'riscv' | 'unknown'
@@ -70,7 +69,7 @@ export function inspectFirmware(file: string, bytes: Uint8Array): InspectedFirmw
   const end = Math.min(bytes.length, IMAGE_HEADER_BYTES + length)
   const payload = bytes.subarray(IMAGE_HEADER_BYTES, end)
   const error = refusal(bytes)
-  const computed = createHash('sha256').update(bytes.subarray(0, end)).digest('hex')
+  const computed = sha256Hex(bytes.subarray(0, end))
   const stored = toHex(bytes.subarray(end, end + HASH_BYTES))
   return {
     kind: 'firmware',

@@ -2,7 +2,7 @@ import { IMAGE_HEADER_BYTES } from '../../flasher/image.js'
 import { type ModelStore, readModelStore, type StoredModel } from '../../flasher/read-store.js'
 import type { BridgeError } from '../../foundation/errors.js'
 import { toAddress } from '../../foundation/hex.js'
-import { sha256Hex } from '../model-file.js'
+import { sha256Hex } from '../../foundation/sha256.js'
 import { type InspectedFirmware, inspectFirmware } from './firmware.js'
 import { guessContent } from './package.js'
 

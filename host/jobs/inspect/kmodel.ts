@@ -1,10 +1,10 @@
 import type { CardMemory, ModelCard } from '../../card/card.js'
 import { MODEL_LIMIT_BYTES } from '../../compiler/report.js'
+import { sha256Hex } from '../../foundation/sha256.js'
 import { kmodelSummary, type LayerSummary } from '../../kmodel/describe.js'
 import { type Kmodel, readKmodel } from '../../kmodel/read.js'
 import type { Violation } from '../../kmodel/validate/report.js'
 import { validateKmodelV4 } from '../../kmodel/validate/validate-v4.js'
-import { sha256Hex } from '../model-file.js'
 import { type FirmwareSupport, firmwareSupport } from './firmware-support.js'
 
 /** One layer of an inspected kmodel; keys as `compile --json` has them. */

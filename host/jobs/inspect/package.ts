@@ -1,8 +1,8 @@
 import { readKfpkg } from '../../flasher/kfpkg.js'
 import type { FlashItem } from '../../flasher/plan.js'
 import { toAddress } from '../../foundation/hex.js'
+import { sha256Hex } from '../../foundation/sha256.js'
 import { readKmodel } from '../../kmodel/read.js'
-import { sha256Hex } from '../model-file.js'
 import { inspectProgram, isWebAssembly } from './firmware.js'
 
 /** One file of a kfpkg package. */
