@@ -95,8 +95,24 @@ static void check_limits(void)
     check(k210b_encode(&k210b_row_transfer_block, &block, out, sizeof out) == K210B_ERR_RANGE, "block", "too long");
     check(k210b_message_find(K210B_ID_INFER)->answer == &k210b_row_infer_answer, "find", "answer row");
     check(k210b_message_find(0xEE) == NULL, "find", "unknown id");
-    check(K210B_STATUS_KPU == -K210B_ERR_KPU && K210B_STATUS_INTERNAL == -K210B_ERR_INTERNAL &&
-          K210B_STATUS_HASH == -K210B_ERR_HASH && K210B_STATUS_SPACE == -K210B_ERR_SPACE, "status", "codes");
+    /* The core's error codes are minus the status codes of the protocol, all of them. */
+    check((int)K210B_STATUS_OK == K210B_OK, "status", "OK");
+    check(K210B_STATUS_BAD_REQUEST == -K210B_ERR_BAD_REQUEST, "status", "BAD_REQUEST");
+    check(K210B_STATUS_UNKNOWN_MESSAGE == -K210B_ERR_UNKNOWN_MESSAGE, "status", "UNKNOWN_MESSAGE");
+    check(K210B_STATUS_VERSION == -K210B_ERR_VERSION, "status", "VERSION");
+    check(K210B_STATUS_RANGE == -K210B_ERR_RANGE, "status", "RANGE");
+    check(K210B_STATUS_NO_MEMORY == -K210B_ERR_NO_MEMORY, "status", "NO_MEMORY");
+    check(K210B_STATUS_BUSY == -K210B_ERR_BUSY, "status", "BUSY");
+    check(K210B_STATUS_NOT_FOUND == -K210B_ERR_NOT_FOUND, "status", "NOT_FOUND");
+    check(K210B_STATUS_HASH == -K210B_ERR_HASH, "status", "HASH");
+    check(K210B_STATUS_FLASH == -K210B_ERR_FLASH, "status", "FLASH");
+    check(K210B_STATUS_MODEL_FORMAT == -K210B_ERR_MODEL_FORMAT, "status", "MODEL_FORMAT");
+    check(K210B_STATUS_MODEL_VERSION == -K210B_ERR_MODEL_VERSION, "status", "MODEL_VERSION");
+    check(K210B_STATUS_MODEL_UNSUPPORTED == -K210B_ERR_MODEL_UNSUPPORTED, "status", "MODEL_UNSUPPORTED");
+    check(K210B_STATUS_SPACE == -K210B_ERR_SPACE, "status", "SPACE");
+    check(K210B_STATUS_STATE == -K210B_ERR_STATE, "status", "STATE");
+    check(K210B_STATUS_KPU == -K210B_ERR_KPU, "status", "KPU");
+    check(K210B_STATUS_INTERNAL == -K210B_ERR_INTERNAL, "status", "INTERNAL");
 }
 
 /** A picture is encoded around the bytes that lie in the message already. */
